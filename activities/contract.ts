@@ -8,6 +8,7 @@
  * - CancelledFailure: the workflow asked; the container is stopped and cleaned up already.
  * Anything else thrown is `errored: internal`.
  */
+import type { StatusCause, StatusReport, StatusWrite } from '../src/plan/model/commit-status.ts';
 import type { ApprovalAnswer, ApprovalQuestion } from '../src/plan/model/approval.ts';
 import type { Strategy } from '../src/plan/model/strategy.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/model/ids.ts';
@@ -53,6 +54,8 @@ export interface CompileInput {
   id: PipelineId;
   iid: number;
   number: number;
+  /** Its place among the pipelines of the project, if that is not `iid`. */
+  order?: number;
   trigger: Trigger;
 }
 export type CompileOutput =
@@ -67,8 +70,11 @@ export type CompileOutput =
     }
   /** Nothing to run: no job, [skip ci], or workflow:rules. Not a failure. */
   | { kind: 'empty'; reason: string }
-  /** Coded diagnostics for people, `file:line:column code message`. */
-  | { kind: 'invalid'; problems: string[] };
+  /**
+   * Coded diagnostics for people, `file:line:column code message`. `cause`: they are not about the file but about its
+   * source, a token or a setting.
+   */
+  | { kind: 'invalid'; problems: string[]; cause?: StatusCause };
 
 export interface FindArtifactsInput {
   project: ProjectSlug;
@@ -232,21 +238,22 @@ export interface ControlActivities {
   createRelease(input: ReleaseJobInput): Promise<ReleaseOutput>;
   /** `pages` of a job whose script has succeeded. Idempotent; the site of a newer pipeline stays. */
   publishPages(input: PublishInput): Promise<PublishOutput>;
-  /** Best effort; never fails a pipeline. */
-  reportCommitStatus(input: {
-    project: ProjectSlug;
-    id: PipelineId;
-    sha: string;
-    ref: string;
-    state: PipelineState;
-    fork?: boolean;
-  }): Promise<void>;
+  /** Passes it on to the writer of the commit's status; durable when it resolves. Does not wait for the forge. */
+  reportCommitStatus(input: StatusReport): Promise<void>;
+  /** Tells the forge, unless it was told something later. Rejects while the forge is away or refuses. */
+  writeCommitStatus(input: StatusWrite): Promise<void>;
   /** Whether the approvals of a job still stand: a question, so it changes nothing. */
   checkApproval(input: ApprovalQuestion): Promise<ApprovalAnswer>;
   /** Whether a message that decides something was made by the server: a question, so it changes nothing. */
   checkProof(input: Message): Promise<ProofAnswer>;
-  /** For a decision that a project makes by itself, to stop an environment. Undefined: an older server. */
-  proveStop(input: { pipeline: PipelineId; decision: Decision }): Promise<{ proof?: DecisionProof }>;
+  /**
+   * For a decision that a project makes by itself, to stop an environment. Neither: an older server. `refused`: why the
+   * server does not prove it.
+   */
+  proveStop(input: {
+    pipeline: PipelineId;
+    decision: Decision;
+  }): Promise<{ proof?: DecisionProof; refused?: string }>;
   /** True if this run of a pipeline is closed (the holder of a lock that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
   /**

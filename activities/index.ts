@@ -14,6 +14,7 @@ import type {
   Rights,
   Secrets,
   Source,
+  StatusWriters,
   TriggerLookup,
   WorkflowCancel,
   WorkflowLookup,
@@ -21,9 +22,15 @@ import type {
 import type { InstallationFacts } from '../src/installation-facts.ts';
 import { makeCheckApproval } from './pipeline/check-approval.ts';
 import { makeCheckProof } from './pipeline/check-proof.ts';
+import { makeProveStop } from './pipeline/prove-stop.ts';
 import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';
 import { makeCloseLog } from './pipeline/close-log.ts';
-import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './pipeline/commit-status.ts';
+import {
+  makeForgeHeadIs,
+  makeIsClosed,
+  makeReportCommitStatus,
+  makeWriteCommitStatus,
+} from './pipeline/commit-status.ts';
 import { makeCompilePipeline } from './compile/compile-pipeline.ts';
 import type { ControlActivities, DeployActivities } from './contract.ts';
 import { makeApplyDeploy } from './deploy/apply.ts';
@@ -36,7 +43,12 @@ import { makeFindMirrored } from './downstream/find-mirrored.ts';
 import { makeLookDownstream } from './downstream/look-downstream.ts';
 import { makePublishPages } from './pipeline/publish-pages.ts';
 import { makePushImage } from './image/push-image.ts';
-import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './pipeline/record-pipeline.ts';
+import {
+  latestRecord,
+  makeFindRecord,
+  makeLoadRecord,
+  makeRecordPipeline,
+} from './pipeline/record-pipeline.ts';
 import { heartbeating } from './runtime/heartbeat.ts';
 import { makeStartDownstream } from './downstream/start-downstream.ts';
 import { coded } from './runtime/failures.ts';
@@ -56,7 +68,12 @@ export interface ControlDeps {
   source: Source;
   includes: Includes;
   forge: Forge;
-  workflows: WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup;
+  workflows: WorkflowLookup &
+    WorkflowCancel &
+    PipelineLookup &
+    PipelineStarter &
+    TriggerLookup &
+    StatusWriters;
   facts: InstallationFacts;
   proofs: Proofs;
   prover: Prover;
@@ -66,10 +83,11 @@ export interface ControlDeps {
 
 /** For the queue `control`. */
 export function makeControlActivities(deps: ControlDeps): ControlActivities {
+  const report = makeReportCommitStatus({ ...deps, writers: deps.workflows });
   return {
     claimPipeline: coded(makeClaimPipeline(deps)),
     forgeHeadIs: coded(makeForgeHeadIs(deps)),
-    compilePipeline: coded(makeCompilePipeline(deps)),
+    compilePipeline: coded(makeCompilePipeline({ ...deps, report })),
     pushImage: coded(makePushImage(deps)),
     findGiven: coded(makeFindArtifacts(deps)),
     startDownstream: coded(heartbeating(makeStartDownstream(deps))),
@@ -82,13 +100,13 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     findRecord: coded(makeFindRecord(deps)),
     createRelease: coded(heartbeating(makeCreateRelease(deps))),
     publishPages: coded(heartbeating(makePublishPages(deps))),
-    reportCommitStatus: coded(makeReportCommitStatus(deps)),
+    reportCommitStatus: coded(report),
+    writeCommitStatus: coded(
+      makeWriteCommitStatus({ ...deps, recordOf: async (id) => (await latestRecord(deps, id))?.record }),
+    ),
     checkApproval: coded(makeCheckApproval(deps)),
     checkProof: coded(makeCheckProof(deps)),
-    proveStop: coded(async ({ pipeline, decision }) => {
-      const proof = await deps.prover.prove({ kind: 'decision', pipeline, decision });
-      return proof ? { proof } : {};
-    }),
+    proveStop: coded(makeProveStop(deps)),
     isClosed: coded(makeIsClosed(deps)),
     requestCancel: coded(({ workflowId, runId }) => deps.workflows.requestCancel(workflowId, runId)),
   };

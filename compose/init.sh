@@ -7,16 +7,25 @@ cd "$(dirname "$0")"
 user=10001 # of davit's image (Dockerfile)
 mkdir -p secrets ssh
 chmod 0700 secrets
-for name in postgres-password worker-token cli-token; do
-  [ -s "secrets/$name" ] && continue
-  head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"secrets/$name.new"
-  chmod 0444 "secrets/$name.new"
-  mv "secrets/$name.new" "secrets/$name"
-  echo "created compose/secrets/$name"
-done
+random() {
+  [ -s "secrets/$1" ] && return
+  head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"secrets/$1.new"
+  chmod 0444 "secrets/$1.new"
+  mv "secrets/$1.new" "secrets/$1"
+  echo "created compose/secrets/$1"
+}
+workers='worker-arm32 worker-arm64 worker-amd64 worker-deploy'
+for name in postgres-password worker-token cli-token control-token; do random "$name"; done
+for name in $workers; do random "$name-token"; done
+command -v openssl >/dev/null || { echo "openssl is missing: it makes keys and hashes" >&2; exit 1; }
+# The server knows the other workers by the hashes of their tokens.
+for name in $workers; do
+  echo "$name $(tr -d '\n' <"secrets/$name-token" | openssl dgst -sha256 -r | cut -d' ' -f1)"
+done >secrets/workers.new
+chmod 0444 secrets/workers.new
+mv secrets/workers.new secrets/workers
 # The server signs the tokens of the registry; the registry knows the certificate.
 if ! [ -s secrets/registry-key ] || ! [ -s secrets/registry-cert ]; then
-  command -v openssl >/dev/null || { echo "openssl is missing: it makes the key for the registry's tokens" >&2; exit 1; }
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj "/CN=davit registry" \
     -keyout secrets/registry-key.new -out secrets/registry-cert.new 2>/dev/null
   cat secrets/registry-cert.new >>secrets/registry-key.new

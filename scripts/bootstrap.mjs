@@ -3,7 +3,7 @@
  * `./davit`: it provides the packages of the lock file, and a Node that runs TypeScript. Plain JavaScript for
  * Node 20 without any package, because none is installed yet.
  *
- *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|lint|docs|cli [ARGUMENT…]
+ *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|lint|docs|package|cli [ARGUMENT…]
  *
  * Invariants:
  *   BOOT-1 `npm ci` runs only if the installed packages differ from the lock file.
@@ -51,6 +51,7 @@ const TASKS = {
   ],
   lint: () => checks(),
   docs: () => [[node24(), join(ROOT, 'scripts', 'docs.ts')]],
+  package: (args) => [[node24(), join(ROOT, 'scripts', 'pack.ts'), ...args]],
   cli: (args) => [[node24(), MAIN, ...args]],
 };
 const checks = () => [

@@ -26,6 +26,8 @@ export interface Settings {
    * named.
    */
   controlTokenFile?: string;
+  /** Machines with tokens of their own, beside those of the installation file; on the server. */
+  workersFile?: string;
   /** Keys of the installation, one per line, 32 bytes in hex; on the server. */
   keyFile: string;
   /** Updated by a worker while it takes work, for the health check of a container. */
@@ -85,6 +87,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     controlTokenFile:
       env.DAVIT_CONTROL_TOKEN_FILE ??
       (env.DAVIT_WORKER_TOKEN_FILE === undefined ? join(home, 'keys', 'control-token') : undefined),
+    workersFile: env.DAVIT_WORKERS_FILE,
     keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
     readyFile: env.DAVIT_READY_FILE,
     temporalAddress: env.TEMPORAL_ADDRESS,
@@ -184,6 +187,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     names: ['DAVIT_CONTROL_TOKEN_FILE'],
     default: '`DAVIT_HOME/keys/control-token`, unless `DAVIT_WORKER_TOKEN_FILE` is set',
     meaning: "File with the token of the control worker and of workers on the server's own machine.",
+  },
+  {
+    names: ['DAVIT_WORKERS_FILE'],
+    default: '',
+    meaning:
+      'On the server: a file with one machine per line, as `NAME SHA256`: the name, and the hash of the token that its workers have. It is read when the server starts; limits of a machine are under `workers` of the installation file.',
   },
   {
     names: ['DAVIT_KEY_FILE'],

@@ -573,6 +573,13 @@ export const ERRORS = {
     meaning: 'The repository rejected the credentials, or requires some.',
     remedy: 'Check clone_user and clone_token of the project in the installation file.',
   },
+  'git/moved': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'The repository has another address now: the forge redirects, and a token follows no redirect.',
+    remedy: 'Put the final address into clone_url (and repository) of the project in the installation file.',
+  },
   'git/bad-request': {
     transient: false,
     exit: 2,
@@ -587,6 +594,15 @@ export const ERRORS = {
     meaning: 'The forge rejected a commit status, a release, or the question which refs it protects.',
     remedy:
       'Check forge_url, repository and the permissions of forge_token (commit status, releases, protected refs).',
+  },
+  'forge/denied': {
+    transient: false,
+    exit: 1,
+    http: 502,
+    meaning:
+      'The forge refuses the token or the repository for commit statuses; davit tries again now and then.',
+    remedy:
+      'Check repository and forge_token: GitLab needs the scope api and the role Developer, Gitea write:repository and write access, GitHub commit statuses.',
   },
   'forge/away': {
     transient: true,
@@ -703,6 +719,13 @@ export const ERRORS = {
     http: 403,
     meaning: 'The role of this user does not allow the request.',
     remedy: 'Ask an operator, or change the role in `users` of the installation file.',
+  },
+  'auth/too-often': {
+    transient: true,
+    exit: 2,
+    http: 429,
+    meaning: 'Somebody tried too many unknown tokens from this address, or from everywhere.',
+    remedy: 'Wait a minute and log in again.',
   },
   'webhook/signature': {
     transient: false,

@@ -3,26 +3,8 @@
  * a reference. `src/compiler/installation-file.ts` reads the file with line and column.
  */
 import { z } from 'zod';
-import { ARCHES, isSlug } from './plan/model/ids.ts';
-import { parseDuration } from './plan/model/duration.ts';
-import type { SecretRef } from './plan/model/spec.ts';
-
-const anyDuration = z.union([z.string(), z.number()]).transform((value, context) => {
-  const ms = parseDuration(String(value));
-  if (ms === undefined)
-    context.addIssue({
-      code: 'custom',
-      message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
-    });
-  return ms ?? 0;
-});
-const duration = (fallback: string) => anyDuration.prefault(fallback);
-const secretRef = z
-  .string()
-  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'must be a reference to a secret: env:NAME or file:PATH')
-  .transform((text) => text as SecretRef);
-const slug = z.string().refine(isSlug, 'must be a project name in lower case: a-z 0-9 . _ -');
-const arch = z.enum(ARCHES);
+import { includesSchema } from './installation-includes.ts';
+import { anyDuration, arch, duration, secretRef, slug, statusContext } from './installation-fields.ts';
 
 const variable = z.union([
   z.string(),
@@ -86,8 +68,11 @@ export const projectSchema = z.strictObject({
   /** The forge's API, for commit status: https://gitlab.example.com */
   forge_url: z.string().optional(),
   forge_token: secretRef.optional(),
+  status_context: statusContext,
   /** PEM of an additional authority for the forge's API and clones, on each machine that calls the forge. */
   forge_ca_file: z.string().optional(),
+  /** Tokens of this project may go to the forge over plain http: everybody in that network can read them. */
+  allow_http: z.boolean().default(false),
   /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
   repository: z.string().optional(),
   clone_url: z.string().optional(),
@@ -130,6 +115,8 @@ export const projectSchema = z.strictObject({
   variables: z.record(z.string(), variable).default({}),
   /** Who sees the sites that its jobs publish: everybody, or everybody with a token. */
   pages: z.enum(['readers', 'public']).default('readers'),
+  /** Everybody sees the pages of its pipelines, with logs and artifacts, without a token. */
+  public: z.boolean().default(false),
   resource_modes: z
     .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
     .default({}),
@@ -164,6 +151,8 @@ export const installationSchema = z.strictObject({
   default_image: z.string().optional(),
   /** Static busybox used for readiness probes; made locally where no hub can be reached. */
   helper_image: z.string().optional(),
+  /** For projects that name none. */
+  status_context: statusContext,
   variables: z.record(z.string(), variable).default({}),
   projects: z.array(projectSchema).default([]),
   registries: z
@@ -213,19 +202,7 @@ export const installationSchema = z.strictObject({
     )
     .default([]),
   targets: z.array(targetSchema).default([]),
-  /** What `include` can reach apart from the projects above. */
-  includes: z
-    .strictObject({
-      /** `HOST` or `HOST:PORT` that `remote` may fetch from although their addresses are private. */
-      allow_hosts: z.array(z.string()).default([]),
-      /** If given, `remote` fetches from these hosts alone; `*` matches any text. */
-      only_hosts: z.array(z.string()).optional(),
-      /** PEM of additional authorities, on the machine of the control worker. */
-      ca_file: z.string().optional(),
-      /** Other projects at the including project's forge, read with its clone_token: `team/*`. */
-      forge_projects: z.array(z.string()).default([]),
-    })
-    .prefault({}),
+  includes: includesSchema,
   limits: z
     .strictObject({
       heartbeat_timeout: duration('30s'),

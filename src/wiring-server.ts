@@ -41,7 +41,7 @@ export async function wireServer(options: {
 }): Promise<ServerPorts> {
   const stores = await diskStores(options.dataDir);
   const secrets = readingSecrets(readEnvSecret);
-  const git = uploadPack();
+  const git = uploadPack(cloneOptions(options.installation.projects));
   const keys = fileKeyRing(options.keyFile);
   const requiredFrom = await proofsRequiredFrom(stores.records, Date.now());
   return {

@@ -7,6 +7,7 @@ import { gitRepositories } from './adapters/git/files.ts';
 import { cloneOptions } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { httpStores } from './adapters/http/index.ts';
+import { authorityFile, serverAuthority } from './adapters/http/server-authority.ts';
 import { isSignedBy } from './adapters/keys/proofs.ts';
 import { remoteFiles } from './adapters/http/remote.ts';
 import { storedCopies } from './adapters/includes/copies.ts';
@@ -63,6 +64,8 @@ export interface WorkerPorts {
   prover: Prover;
   /** Facts from the server, read at the start. */
   facts: InstallationFacts;
+  /** PEM of the authority that a job needs to verify the server's address; undefined where it needs none. */
+  serverAuthority(): Promise<string | undefined>;
   /** Epoch ms by the server's clock, for times that are stored or compared with those of other machines. */
   now(): number;
   registries: Registries;
@@ -119,6 +122,7 @@ export async function wireWorker(
     },
     prover: stores.prover,
     facts,
+    serverAuthority: serverAuthority(authorityFile(settings), facts.url),
     now: stores.now,
     registries: registriesWith(credentials),
     source: gitSource(cloneOptions(facts.config.projects)),
@@ -172,8 +176,13 @@ export function wireIncludes(
   { config, url }: Pick<InstallationFacts, 'url'> & { config: Pick<Installation, 'projects' | 'includes'> },
   parts: { secrets: Pick<Secrets, 'resolve'>; copies: RemoteCopies },
 ): Includes {
-  const { allow_hosts, only_hosts, ca_file } = config.includes;
+  const { allow_hosts, only_hosts, ca_file, templates } = config.includes;
+  const from = templates && new URL(templates.url);
   return configuredIncludes({
+    // The operator has named that host, whatever `remote` may fetch from.
+    ...(from && {
+      templates: remoteFiles({ allowHosts: [from.host], onlyHosts: [from.hostname], caFile: ca_file }),
+    }),
     repositories: gitRepositories(cloneOptions(config.projects)),
     remote: remoteFiles({ allowHosts: allow_hosts, onlyHosts: only_hosts, caFile: ca_file }),
     settings: { projects: config.projects, includes: config.includes, url },

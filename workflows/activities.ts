@@ -2,6 +2,7 @@
  * The activities as the workflows call them. Their queues, timeouts and retries are defined here and nowhere
  * else.
  */
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type {
@@ -76,13 +77,40 @@ export const hostActivities = (
     retry: { maximumAttempts: 3, initialInterval: '1s' },
   });
 
-/** Git, the blob store or the forge may be unreachable for a while: patient, but it fails within minutes. */
+/** A repository that does not respond: waited for in `awaitingForge`, where people see it. */
+const FORGE_AWAY = 'git/unreachable';
+/** How long a pipeline waits for its forge. */
+export const FORGE_WAIT_MS = 24 * 60 * 60_000;
+
+/** The blob store or the server may be unreachable for a while: patient, but it fails within minutes. */
 export const compiling = proxyActivities<Pick<ControlActivities, 'compilePipeline' | 'loadRecord'>>({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '30s',
-  retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 8 },
+  retry: {
+    initialInterval: '1s',
+    maximumInterval: '30s',
+    maximumAttempts: 8,
+    nonRetryableErrorTypes: [FORGE_AWAY],
+  },
 });
+
+/** True for the failure of an activity whose repository did not respond. */
+export const isForgeAway = (error: unknown): boolean =>
+  error instanceof ActivityFailure &&
+  error.cause instanceof ApplicationFailure &&
+  error.cause.type === FORGE_AWAY;
+
+/** While the forge is away: until it responds, or another kind of failure, or the end of the wait. */
+export const awaitingForge = (waitMs: number): Pick<typeof compiling, 'compilePipeline'> =>
+  proxyActivities<Pick<ControlActivities, 'compilePipeline'>>({
+    taskQueue: CONTROL_QUEUE,
+    startToCloseTimeout: '15 minutes',
+    scheduleToCloseTimeout: Math.max(1_000, waitMs),
+    heartbeatTimeout: '30s',
+    summary: 'waits for the forge',
+    retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: ['internal/defect'] },
+  });
 
 /** What must not be lost, however long the store is unreachable. */
 export const durable = proxyActivities<
@@ -168,4 +196,23 @@ export const ending = proxyActivities<Pick<ControlActivities, 'requestCancel'>>(
   scheduleToCloseTimeout: '2 minutes',
   startToCloseTimeout: '30s',
   retry: { initialInterval: '1s', maximumAttempts: 3 },
+});
+
+/** To the writer of a commit's status: Temporal is there, as this workflow runs. */
+export const telling = proxyActivities<Pick<ControlActivities, 'reportCommitStatus'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '30s',
+  retry: { initialInterval: '500ms', maximumInterval: '30s' },
+});
+
+/**
+ * Waits for a forge that is away, for as long as it may take people to notice. A call that is not wanted any more ends before
+ * the next one begins.
+ */
+export const writing = proxyActivities<Pick<ControlActivities, 'writeCommitStatus'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '7 days',
+  retry: { initialInterval: '1s', maximumInterval: '2 minutes' },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });

@@ -49,12 +49,16 @@ export const VERSIONS = {
   approvalsReadAgain: { id: 'approvals-read-again', since: '2026-11-29', removableFrom: '2027-01-28' },
   /** The id of an activity that stops an attempt names it, so that its worker gets the token of that attempt. */
   stopsNameTheirAttempt: { id: 'stop-named', since: '2026-11-30', removableFrom: '2027-01-29' },
+  /** A pipeline waits for its forge for hours, and says so. */
+  compileWaitsForForge: { id: 'compile-waits', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** Messages that decide something count only with a proof that the server made them. */
   messagesAreProven: { id: 'messages-proven', since: '2026-11-30', removableFrom: undefined },
   /** The workflow of a pipeline that did not succeed ends as failed or cancelled in Temporal, too. */
   endsAsItsPipeline: { id: 'ends-as-its-pipeline', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** What waits for a person or a worker is searchable by one word, and an optional manual job waits for nobody. */
   waitsInGroups: { id: 'waits-in-groups', since: '2026-11-30', removableFrom: '2027-01-29' },
+  /** Every state of a pipeline is told to the forge, by a workflow of its own that outlives the pipeline. */
+  statusOfEachState: { id: 'status-of-each-state', since: '2026-11-30', removableFrom: '2027-01-29' },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

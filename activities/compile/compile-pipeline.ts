@@ -19,9 +19,11 @@ import type { CompileResult, CompileRequest } from '../../src/compiler/request.t
 import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
 import { limitsOf, writeCompiled } from '../runtime/compiled-blobs.ts';
 import { listFiles, sourceFiles } from './pipeline-file.ts';
+import { announced } from './announce.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
 import { permitted } from './permissions.ts';
@@ -44,22 +46,28 @@ export interface CompileDeps {
   includes: Includes;
   rights: Pick<Rights, 'protection'>;
   facts: InstallationFacts;
+  /** Tells the forge. */
+  report: ControlActivities['reportCommitStatus'];
 }
 /** Number of specs stored in parallel: a plan of 1,000 jobs must not open 1,000 connections. */
 const PUTS_AT_ONCE = 16;
 /**
  * Mistakes of the author or of the project's configuration: the pipeline reports them, and a retry does not
- * help.
+ * help. None of them is about the content of the pipeline file.
  */
 const USERS_FAULT: readonly ErrorCode[] = [
   'git/no-commit',
   'git/bad-request',
   'git/denied',
+  'git/moved',
   'source/refused',
   'source/no-file',
   'blob/missing',
   'secret/missing',
 ];
+/** Nobody asks for a pipeline by pushing a branch without a file, as in GitLab. */
+const isUnasked = ({ source, file }: Trigger): boolean =>
+  file === undefined && ['push', 'tag', 'merge_request', 'schedule'].includes(source);
 
 /**
  * Makes a plan from an event: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed
@@ -70,19 +78,36 @@ export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compi
   return (input) =>
     withHeartbeat({ host: 'control' }, async (signal) => {
       try {
-        return await compileInput(deps, input, signal);
+        return await announced(input, deps.report, () => compileInput(deps, input, signal));
       } catch (error) {
         throwIfEnded();
         // The same file would overflow the stack on every attempt.
         if (error instanceof RangeError) return { kind: 'invalid', problems: [problemOf(tooDeep(error))] };
         if (!(error instanceof DavitError) || !USERS_FAULT.includes(error.code)) throw error;
-        return { kind: 'invalid', problems: [problemOf(error)] };
+        if (error.code === 'source/no-file' && isUnasked(input.trigger))
+          return { kind: 'empty', reason: error.message };
+        const problems = [problemOf(notMoved(error, input.trigger))];
+        return error.code === 'source/no-file'
+          ? { kind: 'invalid', problems }
+          : { kind: 'invalid', problems, cause: 'source' };
       }
     });
 }
 
 const tooDeep = (cause: RangeError): DavitError =>
   new DavitError('language/too-large', 'The pipeline file is nested deeper than davit reads.', { cause });
+
+/** Gitea does not move the ref when a pull request of a fork is reopened with new commits. */
+function notMoved(error: DavitError, { refKind, ref, sha }: CompileInput['trigger']): DavitError {
+  if (error.code !== 'git/no-commit' || refKind !== 'merge_request') return error;
+  return new DavitError(
+    error.code,
+    `The forge reported the commit ${sha.slice(0, 12)} for this request, and its ${ref} does not hold it.`,
+    {
+      hint: 'Push to the branch of the request again: the forge moves the ref with it. Gitea does not move it when the request of a fork is reopened.',
+    },
+  );
+}
 
 const problemOf = (error: DavitError): string =>
   problemText({

@@ -9,7 +9,12 @@ import { DavitError } from '../../src/errors.ts';
 import { loadIncludes, type IncludeSource } from '../../src/compiler/includes.ts';
 import type { CompileRequest } from '../../src/compiler/request.ts';
 import type { Digest, PipelineId } from '../../src/plan/model/ids.ts';
-import { includeKey, type IncludeAnswers } from '../../src/plan/model/includes.ts';
+import {
+  includeKey,
+  isRemoteKey,
+  type IncludeAnswers,
+  type IncludeRefusal,
+} from '../../src/plan/model/includes.ts';
 import { includesRecordName, type IncludesRecord } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 
@@ -81,19 +86,30 @@ export async function openPins(
 }
 
 /**
- * The request with all files that its includes name. Rejects with `include/unreachable` while a retry may
- * help; a refusal is left to the compiler, which reports it with its place.
+ * The request with all files that its includes name. Rejects with `git/unreachable` while the forge of a project is
+ * away, which is waited for, and with `include/unreachable` while a retry may help; a refusal is left to the compiler,
+ * which reports it with its place.
  */
 export async function withIncludes(request: CompileRequest, source: IncludeSource): Promise<CompileRequest> {
   const loaded = await loadIncludes(request, source);
   const refusals = Object.values(loaded.responses ?? {}).flatMap((answer) =>
     'refused' in answer ? [answer.refused] : [],
   );
+  const away = repositoryAway(loaded.responses ?? {});
+  if (away) throw new DavitError('git/unreachable', away.message, { hint: away.hint });
   const outage = refusals.find((one) => one.code === 'include/unreachable');
   if (outage && Context.current().info.attempt < PATIENT_TRIES)
     throw new DavitError(outage.code, outage.message, { hint: outage.hint });
   return { ...request, ...loaded };
 }
+
+/** The outage of a repository, and not that of a file from an https server. */
+const repositoryAway = (responses: IncludeAnswers): IncludeRefusal | undefined =>
+  Object.entries(responses).flatMap(([key, answer]) =>
+    'refused' in answer && answer.refused.code === 'include/unreachable' && !isRemoteKey(key)
+      ? [answer.refused]
+      : [],
+  )[0];
 
 /** A branch may have the name of a property of every object, such as `constructor`. */
 const own = (found: Readonly<Record<string, readonly string[]>> | undefined, name: string) =>

@@ -52,6 +52,7 @@ export async function requestOf(
     defaultArch: facts.config.default_arch,
     fleet,
     targets: targetsOf(facts, fleet),
+    gitlabTemplates: facts.config.includes.templates !== undefined,
     serverUrl: facts.url,
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,

@@ -126,6 +126,7 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
   const foreign = spec.image === undefined ? undefined : imageRefusal(spec.image, spec, deps.facts.config);
   if (foreign !== undefined) return refused(foreign);
   const image = await deployedImage(spec, input, deps.registries);
+  if (typeof image !== 'string') return refused(image.refused, { refused: true });
   for (let round = 1; round <= MAX_CONFLICTS; round++) {
     const decided = await retryThroughOutage(
       { codes: ['target/unreachable'], signal: run.signal, onRetry: (error) => run.log.line(error.message) },
@@ -143,9 +144,9 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
 }
 
 /** Nothing was written: the environment is not deployed by it. */
-const refused = (message: string): ApplyOutput => ({
+const refused = (message: string, more: { refused?: true } = {}): ApplyOutput => ({
   kind: 'failed',
-  result: { ...ended('failed', 'config', message), started: false },
+  result: { ...ended('failed', 'config', message), started: false, ...more },
 });
 
 /** Reads, decides, writes; undefined requests another round. */

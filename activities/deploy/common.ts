@@ -99,7 +99,7 @@ export interface Deployed {
 export const stateOf = (
   { deps, spec }: Deployed,
   id: Pick<DeployInput, 'deployId' | 'seq'>,
-  more: { image: string; state: DeployedState['state'] },
+  more: Pick<DeployedState, 'image' | 'state' | 'pipeline'>,
 ): DeployedState => ({
   target: deps.target.name,
   service: spec.swarm.service,

@@ -4,12 +4,15 @@ import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { DeployInput } from '../contract.ts';
 import { useOf } from '../runtime/spec.ts';
 
-/** The image that a deployment runs, always by digest: moving its tag has no effect. */
+/**
+ * The image that a deployment runs, always by digest: moving its tag has no effect. `refused`: the file names a tag
+ * that the registry does not have, which no retry changes.
+ */
 export async function deployedImage(
   spec: DeploySpec,
   input: DeployInput,
   registries: Registries,
-): Promise<string> {
+): Promise<string | { refused: string }> {
   if (spec.imageFrom !== undefined) return fromJob(spec.imageFrom, input);
   if (spec.image === undefined)
     throw new DavitError('usage/invalid', 'The deployment names neither an image nor a job that made one.');
@@ -32,7 +35,11 @@ function fromJob(job: string, input: DeployInput): string {
 }
 
 /** Resolves the tag once, so that every node and every dispatch gets the same image. */
-async function pinned(image: string, registries: Registries, use: JobUse): Promise<string> {
+async function pinned(
+  image: string,
+  registries: Registries,
+  use: JobUse,
+): Promise<string | { refused: string }> {
   if (image.includes('@sha256:')) return image;
   const { registry, repository } = await registries.forImage(image, { use });
   const colon = image.lastIndexOf(':');
@@ -41,6 +48,8 @@ async function pinned(image: string, registries: Registries, use: JobUse): Promi
   const index = await registry.index(repository, tag);
   const digest = index?.digest ?? (await registry.manifest(repository, tag))?.digest;
   if (digest === undefined)
-    throw new DavitError('registry/missing-manifest', `${registry.host} has no image ${image}.`);
+    return {
+      refused: `${registry.host} has no image ${tagged ? image : `${image}:latest`}. Push it, or correct its name, then retry the job; nothing was deployed.`,
+    };
   return `${tagged ? image.slice(0, colon) : image}@${digest}`;
 }

@@ -1,4 +1,5 @@
 import { log } from '@temporalio/activity';
+import type { TargetState } from '../../src/adapters/ports.ts';
 import type { DeployedState } from '../../src/plan/model/outcome.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { DeployActivities, DeployInput } from '../contract.ts';
@@ -54,12 +55,12 @@ async function rollback(deps: DeployDeps, input: RollbackInput, signal: AbortSig
   const ours = now.exists && now.deployIds.includes(input.deployId);
   if (!done && (!ours || now.seq > input.seq || spec.swarm.update.onFailure === 'pause')) {
     log.info('nothing rolled back', { service, target: deps.target.name, state: targetText(now) });
-    return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unchanged' });
+    return stateOf({ deps, spec }, input, { ...standing(now), state: 'unchanged' });
   }
   // Without its record it is unknown whether the deployment was the first. Leaving a service is better than
   // removing it on a guess.
   if (previous === undefined && !first)
-    return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unknown' });
+    return stateOf({ deps, spec }, input, { ...standing(now), state: 'unknown' });
   const snapshot = previous === undefined ? undefined : await openSnapshot(deps, previous);
   if (!done)
     await retryThroughOutage({ codes: ['target/unreachable'], signal }, () =>
@@ -86,7 +87,13 @@ async function settled(
   const good = what.removed ? seen.how === 'gone' : seen.how === 'converged';
   log.info('rolled back', { service: spec.swarm.service, state: targetText(seen.now) });
   return stateOf({ deps, spec }, what.id, {
-    image: seen.now.image ?? '',
+    ...standing(seen.now),
     state: good ? 'rolled_back' : 'unknown',
   });
 }
+
+/** What the job's message says about the target. */
+const standing = ({ image = '', pipeline }: TargetState): Pick<DeployedState, 'image' | 'pipeline'> => ({
+  image,
+  ...(pipeline && { pipeline }),
+});

@@ -111,6 +111,7 @@ function ofChild({ trigger, at }: DownstreamInput): Known {
     jobs: _jobs,
     file: _file,
     reconciled: _found,
+    again: _again,
     ...same
   } = trigger;
   return { ...same, source: 'parent_pipeline', receivedAt: at };
@@ -153,6 +154,7 @@ const fromHere = ({ ref, trigger, at }: DownstreamInput, target: InstallationPro
   title: `Started by ${ref.job} of ${ref.pipeline}`,
   actor: trigger.actor,
   ...(trigger.role && { role: trigger.role }),
+  ...(trigger.startedBefore && { startedBefore: trigger.startedBefore }),
   defaultBranch: target.default_branch,
   fork: false,
   receivedAt: at,

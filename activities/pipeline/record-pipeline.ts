@@ -1,6 +1,7 @@
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts } from '../../src/installation-facts.ts';
+import type { Digest, PipelineId } from '../../src/plan/model/ids.ts';
 import {
   pipelineRecordName,
   summaryOf,
@@ -54,11 +55,22 @@ export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'
  */
 export function makeFindRecord(deps: Pick<RecordDeps, 'records' | 'blobs'>): ControlActivities['findRecord'] {
   return async ({ id }) => {
-    const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
-    if (!entry) return {};
-    const { trigger, status, order } = parseRecord(await deps.blobs.getBytes(entry.record, MAX_RECORD_BYTES));
-    return { record: entry.record, number: status.number, trigger, order };
+    const found = await latestRecord(deps, id);
+    if (!found) return {};
+    const { trigger, status, order } = found.record;
+    return { record: found.digest, number: status.number, trigger, order };
   };
+}
+
+/** The latest record of a closed pipeline; undefined if there is none. */
+export async function latestRecord(
+  { records, blobs }: Pick<RecordDeps, 'records' | 'blobs'>,
+  id: PipelineId,
+): Promise<{ digest: Digest; record: PipelineRecord } | undefined> {
+  const entry = await records.get<PipelineEntry>(pipelineRecordName(id));
+  if (!entry) return undefined;
+  const record = parseRecord(await blobs.getBytes(entry.record, MAX_RECORD_BYTES));
+  return { digest: entry.record, record };
 }
 
 function parseRecord(bytes: Uint8Array): PipelineRecord {

@@ -8,7 +8,9 @@ import type { Readable } from 'node:stream';
 import type { InstallationProject } from '../installation.ts';
 import type { ForgeProtection } from '../match/forge-refs.ts';
 import type { JobAsker } from '../match/registry-access.ts';
+import type { StatusCause, StatusWrite } from '../plan/model/commit-status.ts';
 import type { AuditEntry, AuditKind } from '../plan/model/audit.ts';
+import type { Delivery } from '../plan/model/delivery.ts';
 import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
@@ -101,6 +103,14 @@ export interface AuditLog {
   /** Entries that could not be stored. */
   lost(): number;
   close(): Promise<void>;
+}
+
+/** What forges delivered, bounded per project. */
+export interface DeliveryLog {
+  /** True once it is on disk; false if it is lost. Never rejects. */
+  append(entry: Delivery): Promise<boolean>;
+  /** Newest first. */
+  read(project: ProjectSlug, limit: number): Promise<Delivery[]>;
 }
 
 /** Position of a follower in an engine's log up to which the store has acknowledged everything. */
@@ -554,6 +564,8 @@ export interface TargetState {
   foreign?: boolean;
   /** The project whose deployment by this installation stands there. */
   owner?: string;
+  /** The pipeline of that deployment. */
+  pipeline?: PipelineId;
   image?: string;
   desired: number;
   running: number;
@@ -722,20 +734,27 @@ export interface IncludeSession {
   answer(wants: readonly IncludeWant[]): Promise<IncludeAnswers>;
 }
 export interface Forge {
-  /** Best effort; idempotent by context. */
-  commitStatus(status: {
-    project: ProjectSlug;
-    sha: string;
-    ref: string;
-    pipeline: PipelineId;
-    state: PipelineState;
-    url?: string;
-    fork?: boolean;
-  }): Promise<void>;
+  /**
+   * Idempotent by context. Resolves with the state as the forge names it; undefined if there is no forge, or nothing to
+   * tell. `told`: what it was told before about this pipeline. Rejects with `forge/away`; with `forge/denied` while the
+   * token or the repository is refused; with `forge/refused` if a retry is useless.
+   */
+  commitStatus(status: ForgeStatus): Promise<string | undefined>;
   /** The release of a tag. Rejects with `forge/away`, or `forge/refused` if a retry is useless. */
   findRelease(project: ProjectSlug, tag: string): Promise<ReleaseAt | 'none' | 'no-forge'>;
   /** Creates one; returns the parts that this forge does not support. Rejects like `findRelease`. */
   makeRelease(project: ProjectSlug, release: ReleaseSpec): Promise<ReleaseAt & { left: string[] }>;
+}
+export interface ForgeStatus {
+  project: ProjectSlug;
+  sha: string;
+  ref: string;
+  pipeline: PipelineId;
+  context: string;
+  state: PipelineState;
+  cause?: StatusCause;
+  told?: string;
+  url?: string;
 }
 export interface ReleaseAt {
   url?: string;
@@ -781,6 +800,12 @@ export interface PipelineLookup {
 export interface TriggerLookup {
   /** What a project knows about the key of a trigger; `unknown` if the project has no workflow yet. */
   lookup(project: ProjectSlug, key: string): Promise<KeyLookup>;
+}
+
+/** The workflow that writes one status of one commit to the forge. */
+export interface StatusWriters {
+  /** Durable when it resolves. */
+  report(workflowId: string, write: StatusWrite): Promise<void>;
 }
 
 export interface PipelineStarter {

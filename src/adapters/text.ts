@@ -17,6 +17,16 @@ export const printable = (text: string): string =>
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 200);
 
+/**
+ * Whether a token may go to this address: not over plain http, except to this machine itself, and to the origins that
+ * the operator has allowed (`allow_http` of a project).
+ */
+export function mayCarryToken(url: string, plainOrigins: ReadonlySet<string> = new Set()): boolean {
+  if (!/^http:/i.test(url) || !URL.canParse(url)) return true;
+  const { hostname, origin } = new URL(url);
+  return isLoopback(hostname) || plainOrigins.has(origin);
+}
+
 /** True for a host that only this machine can serve (RFC 1122, RFC 4291; `localhost` by RFC 6761). */
 export const isLoopback = (host: string): boolean =>
   /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);

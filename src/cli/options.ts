@@ -32,6 +32,16 @@ export const PROJECT_PATH = [
   'a local checkout to use for this project in include and exists (repeatable)',
 ] as const;
 
+/** Option of the same commands. */
+export const TEMPLATES = [
+  '--templates <gitlab>',
+  "also read GitLab's own templates of include:template from gitlab.com",
+] as const;
+export function templates(text: string): 'gitlab' {
+  if (text !== 'gitlab') throw new InvalidArgumentError('write gitlab.');
+  return text;
+}
+
 /** `arm32` or `arm32,arm64`, repeatable. */
 export function arches(text: string, before: Arch[] = []): Arch[] {
   const named = text.split(',').map((one) => one.trim());

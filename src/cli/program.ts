@@ -4,7 +4,9 @@ import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { auditCommand } from './commands/audit.ts';
 import { caCommand } from './commands/ca.ts';
+import { completionCommand } from './commands/completion.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
+import { deliveriesCommand } from './commands/deliveries.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { deployTokenCommand } from './commands/deploy-token.ts';
 import { environmentsCommand } from './commands/environments.ts';
@@ -17,7 +19,9 @@ import { pipelinesCommand, statusCommand } from './commands/pipelines.ts';
 import { planCommand } from './commands/plan.ts';
 import { prepareCommand } from './commands/prepare.ts';
 import { runCommand } from './commands/run.ts';
+import { retryCommand } from './commands/retry.ts';
 import { serverCommand } from './commands/server.ts';
+import { startCommand } from './commands/start.ts';
 import { tokenCommand } from './commands/token.ts';
 import { keyCommand } from './commands/key.ts';
 import { downCommand, upCommand } from './commands/up.ts';
@@ -26,6 +30,7 @@ import { workerCommand } from './commands/worker.ts';
 const COMMANDS = [
   upCommand,
   runCommand,
+  startCommand,
   lintCommand,
   configCommand,
   schemaCommand,
@@ -34,7 +39,9 @@ const COMMANDS = [
   statusCommand,
   logsCommand,
   decideCommands,
+  retryCommand,
   environmentsCommand,
+  deliveriesCommand,
   downCommand,
   doctorCommand,
   diskCommand,
@@ -47,6 +54,7 @@ const COMMANDS = [
   auditCommand,
   caCommand,
   prepareCommand,
+  completionCommand,
 ];
 
 export function buildProgram(cli: Cli): Command {

@@ -88,6 +88,7 @@ function readWhole(request: CompileRequest, problems: Problems): { root?: Node; 
   if (root.kind !== 'map' || !include) return { root };
   const includer = new Includer(request, problems, contents);
   const whole = includer.whole(root, name);
+  if (!whole) return {};
   const { files, list, wants, changed } = includer.needed;
   const missing = [...files, ...wants.keys(), ...(list ? ['files matched by a wildcard'] : [])];
   if (missing.length > 0 || changed.size > 0)

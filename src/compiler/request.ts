@@ -62,6 +62,8 @@ export interface CompileRequest {
   included?: Readonly<Record<string, string | null>>;
   /** Responses of other projects and servers, for includes that are not local. */
   responses?: IncludeAnswers;
+  /** `include: template` also names GitLab's own templates, which `responses` has. */
+  gitlabTemplates?: boolean;
   /** Every file of the source, for `exists` and includes with a wildcard. */
   files?: readonly string[];
   /**

@@ -19,7 +19,7 @@ export async function prepare(settings: Settings, progress: Progress): Promise<v
     ),
     engine.then(async (local) => {
       // In sequence: parallel package installations would compete for the package manager's lock and fail.
-      for (const one of await ensureEmulation(local, progress))
+      for (const one of await ensureEmulation(settings, local, progress))
         if (one.how === 'none')
           progress.note(`${one.arch} does not run on this machine: ${one.reason ?? ''}`);
       await progress.step(

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '../plan/model/ids.ts';
 import type { Settings } from '../config.ts';
+import { CODE_EXTENSION } from '../utils/code-extension.ts';
 import { MachineProcess } from './process/machine-process.ts';
 import { nodeEnvironment, SMALL_HEAP } from './process/memory.ts';
 import { logPath, RANKS, startProcess, until, type ManagedProcess } from './process/managed-process.ts';
@@ -11,7 +12,7 @@ import { responds } from './process/run-file.ts';
 import { guardedStart } from './setup/temporal-database.ts';
 import { TEMPORAL_MEMORY, temporalArguments } from './setup/temporal-server.ts';
 
-const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', 'cli', `main${CODE_EXTENSION}`);
 const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000, machine: 23_000 };
 
 /** Addresses and files that every davit process receives through its environment. */

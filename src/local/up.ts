@@ -122,7 +122,7 @@ async function startAll(start: StartContext): Promise<LocalEngine> {
   };
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
   const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
-  const able = engine.then((local) => ensureEmulation(local, progress));
+  const able = engine.then((local) => ensureEmulation(settings, local, progress));
   const helper = engine.then(({ engine: own, info }) =>
     ensureHelperImage(own, info, { name: run.helperImage, path: settings.path }),
   );

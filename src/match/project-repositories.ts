@@ -5,7 +5,6 @@
  *   PROJECT, PROJECT/NAME             what push jobs write
  *   PROJECT/pipelines/AREA[/NAME]     what build jobs write, for later jobs of their pipeline
  *   PROJECT/cache/AREA[/NAME]         layers for later builds
- *   PROJECT/pins[/NAME]               what is deployed, so that nobody removes it
  *   forks/PROJECT                     all that pipelines of forks write
  */
 import { FORKS } from './image-permission.ts';
@@ -19,9 +18,8 @@ export interface ProjectRepositories {
 }
 export type Area = 'protected' | 'branches';
 
-export const PINS = 'pins';
 /** The parts behind a project's name that only davit writes. */
-export const RESERVED: readonly string[] = ['pipelines', 'cache', PINS];
+export const RESERVED: readonly string[] = ['pipelines', 'cache'];
 const areaOf = ({ protectedRef }: ProjectRepositories): Area => (protectedRef ? 'protected' : 'branches');
 
 /** What stands behind the project's own name: `/api`; undefined for a repository that is not below it. */

@@ -2,7 +2,7 @@
  * What a credential may do in davit's own registry, by repository. Pure; the server asks it for every token.
  *
  * Invariants:
- *   ACCESS-1 A project pushes below its own name. What only davit writes (pipelines, caches, pins) is pushed with
+ *   ACCESS-1 A project pushes below its own name. What only davit writes (pipelines, caches) is pushed with
  *            credentials that name the repository, and never with those of a script.
  *   ACCESS-2 What protected refs rely on is written by protected refs.
  *   ACCESS-3 A fork pushes nothing by itself, and pulls its own images and those that are for all.
@@ -10,7 +10,7 @@
  *   ACCESS-5 A deploy token pulls one repository; so does a worker that fetches an image for itself.
  */
 import { FORKS, imageRefusal } from './image-permission.ts';
-import { type Area, PINS, pushRefusal, RESERVED } from './project-repositories.ts';
+import { type Area, pushRefusal, RESERVED } from './project-repositories.ts';
 
 export const REGISTRY_ACTIONS = ['pull', 'push', 'delete'] as const;
 export type RegistryAction = (typeof REGISTRY_ACTIONS)[number];
@@ -64,7 +64,6 @@ export function writeRefusal(job: JobAsker, repository: string, rules: RegistryR
   const refused = `davit does not write to ${repository} for a job of ${job.project}.`;
   if (job.fork) return first === FORKS && second === job.project ? undefined : refused;
   if (first !== job.project) return scriptRefusal(job, repository, rules);
-  if (second === PINS) return refused;
   const area: Area = job.protectedRef ? 'protected' : 'branches';
   const inArea = second !== undefined && RESERVED.includes(second);
   return inArea && third !== area && !job.local ? refused : undefined;

@@ -14,6 +14,8 @@
  *   GET  /api/v1/pipelines/:slug/:iid                         reader    PipelineStatus
  *   GET  /api/v1/pipelines/:slug/:iid/events                  reader    SSE: `status` PipelineStatus on every change
  *   POST /api/v1/pipelines/:slug/:iid/decisions DecisionRequest developer (gate: operator or approver) DecisionAnswer
+ *   POST /api/v1/pipelines/:slug/:iid/retry    RetryRequest   developer RetryResponse: failed and cancelled jobs
+ *   POST /api/v1/pipelines/:slug/:iid/again    AgainRequest   developer 202 StartResponse: as a new pipeline
  *   POST /api/v1/pipelines/:slug/:iid/cancel                  developer { accepted: true }
  *   GET  /api/v1/pipelines/:slug/:iid/log?job=&attempt=&offset= reader  bytes; headers x-davit-log-*
  *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
@@ -29,14 +31,17 @@
  *   POST /api/v1/codec/decode, /encode       { payloads }      operator  { payloads }; also with basic authentication
  *   GET  /api/v1/codec                                        operator  text; for browsers, before Temporal's UI asks
  *   OPTIONS of both                                           anybody   CORS for temporal_ui
+ *   GET  /api/v1/deliveries?project=&limit=                   developer DeliveriesPage
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  *   GET  /api/v1/temporal                                     reader    TemporalPlace
+ *   GET  /api/v1/commit-statuses                              reader    CommitStatuses[]
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord
  * Jobs: GET /git/:name/info/refs, POST /git/:name/git-upload-pack (name: `PROJECT.git`; Basic, CI_JOB_TOKEN), and with
  * this token as bearer or `JOB-TOKEN`: a pipeline, its log, artifacts.
  * Registries: GET /registry/token  token service of davit's own registry (credentials of jobs, targets and users)
- * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
+ * Browsers: GET /pipelines/..., /login, POST /login and /logout: pages of `routes/view.ts`, for users and, of public projects,
+ * for everybody. GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
  * public
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
  * Workers (bearer token of a worker, or of an attempt): /internal/v1/... attempts, blobs, records, logs; shapes are private to
@@ -45,6 +50,7 @@
  */
 import type { ErrorCode } from '../errors.ts';
 import type { ProjectSlug } from '../plan/model/ids.ts';
+import type { StatusProblem } from '../plan/model/commit-status.ts';
 import type { Decision } from '../plan/model/protocol.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 
@@ -77,6 +83,16 @@ export interface Reconciliation {
   /** Interval of the comparison, ms. */
   every: number;
 }
+/** How commits of a project are told to its forge. */
+export interface CommitStatuses {
+  project: ProjectSlug;
+  /** Those of branches, tags and merge requests. */
+  contexts: string[];
+  /** A name that gets all of them too. */
+  legacy?: string;
+  /** Why the forge is not told. */
+  problem?: StatusProblem;
+}
 /**
  * What the CLI and API clients may set for a pipeline to start; the server adds project, actor, source and
  * time.
@@ -84,10 +100,6 @@ export interface Reconciliation {
 export type StartRequest = Pick<
   Trigger,
   | 'key'
-  | 'ref'
-  | 'refKind'
-  | 'before'
-  | 'title'
   | 'message'
   | 'sourceBlob'
   | 'file'
@@ -99,11 +111,25 @@ export type StartRequest = Pick<
   | 'origin'
   | 'inputs'
   | 'defaultBranch'
-> & {
-  source: 'cli' | 'api' | 'web';
-  /** Absent: the current commit of the branch or tag. */
-  sha?: string;
-};
+> &
+  /** Without a ref: the default branch; without its kind: the branch or tag with the name. */
+  Partial<Pick<Trigger, 'ref' | 'refKind' | 'before' | 'title'>> & {
+    source: 'cli' | 'api' | 'web';
+    /** Absent: the current commit of the branch or tag. */
+    sha?: string;
+  };
+/** The key of a new pipeline: there is one for each. */
+export interface AgainRequest {
+  key: string;
+}
+export interface RetryRequest {
+  comment?: string;
+}
+/** Jobs that run again, and those that may not, with the reason. */
+export interface RetryResponse {
+  retried: string[];
+  refused: { job: string; message: string }[];
+}
 export interface DecisionRequest {
   action: Decision['action'];
   job: string;

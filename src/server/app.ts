@@ -10,6 +10,7 @@ import { auditRoutes } from './routes/audit.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { codecRoutes } from './routes/codec.ts';
 import { collectionRoutes } from './routes/collection.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { deployTokenRoutes } from './routes/deploy-tokens.ts';
 import { gitRoutes } from './routes/git.ts';
 import { internalAttemptRoutes } from './routes/internal-attempts.ts';
@@ -26,17 +27,20 @@ import { pageRoutes } from './routes/pages.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
+import { commitStatusRoutes } from './routes/commit-statuses.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { registryTokenRoutes } from './routes/registry-token.ts';
+import { viewRoutes } from './routes/view.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { workerTokenRoutes } from './routes/worker-tokens.ts';
 import { attemptRules } from './attempts/attempt-rules.ts';
 import { givenBlobs } from './attempts/given-blobs.ts';
 import { openAttempts } from './attempts/open-attempts.ts';
+import { DeliveryNotes } from './webhooks/delivery-notes.ts';
 import { pipelineViews } from './views.ts';
 
 /**
- * Responses are data: nothing in them may run, be framed or be cached. Sites of jobs override these headers.
+ * Responses are data: nothing in them may run, be framed or be cached. Sites of jobs, and the pages of `view`, override these headers.
  */
 const HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -73,11 +77,11 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   for (const routes of [
     plainRoutes,
     reconciliationRoutes,
+    commitStatusRoutes,
     collectionRoutes,
     auditRoutes,
     codecRoutes,
     blobRoutes,
-    webhookRoutes,
     pageRoutes,
     registryTokenRoutes,
     deployTokenRoutes,
@@ -85,9 +89,12 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     workerTokenRoutes,
   ])
     routes(app, deps);
+  const notes = new DeliveryNotes(deps);
+  webhookRoutes(app, deps, notes);
+  deliveryRoutes(app, deps, notes);
   projectRoutes(app, deps, changes);
   internalChangeRoutes(app, changes);
-  for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
+  for (const routes of [pipelineRoutes, logRoutes, artifactRoutes, viewRoutes]) routes(app, deps, views);
   const open = openAttempts(deps);
   const rules = attemptRules(deps, { views, open, given: givenBlobs(deps, views) });
   internalAttemptRoutes(app, deps, { views, open });
@@ -101,7 +108,10 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     routes(app, deps, rules);
   internalFleetRoutes(app, deps);
   internalProofRoutes(app, deps, views);
-  app.addHook('onClose', async () => views.close());
+  app.addHook('onClose', async () => {
+    await notes.close();
+    views.close();
+  });
   return app;
 }
 

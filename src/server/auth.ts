@@ -16,8 +16,8 @@ export interface User {
   local?: true;
 }
 /**
- * Who may call a route: anybody, a signed webhook, a user of a site, or who has a credential for the registry (these
- * three are checked by the route), users with at least a role, or a process of davit:
+ * Who may call a route: anybody, a signed webhook, who may see a site or a page, or who has a credential for the registry
+ * (these three are checked by the route), users with at least a role, or a process of davit:
  * - worker: any worker, by its own token, which proves the worker and nothing else.
  * - attempt: an attempt of a job, by its token.
  * - sealed: the same, and nobody else.
@@ -48,6 +48,8 @@ export type WorkerCaller = { tokenId: string } & (
 
 export interface Tokens {
   user(token: string): User | undefined;
+  /** The user whose token's SHA-256 is the one, as users are now. */
+  find(isIt: (tokenSha256: Buffer) => boolean): User | undefined;
   /** Undefined: not the token of a worker, or one that was revoked. */
   worker(token: string): WorkerCaller | undefined;
   /** Whether the worker's token with this id counts now. */
@@ -64,7 +66,7 @@ const TOKEN_ID_CHARS = 12;
 /** Names a token by its hash; reveals nothing of it. */
 export const tokenIdOf = (tokenSha256: string): string => tokenSha256.slice(0, TOKEN_ID_CHARS);
 
-type ListedWorker = Machine & { token_sha256: string; control?: true };
+export type ListedWorker = Machine & { token_sha256: string; control?: true };
 
 export interface KnownTokensOptions {
   /** A function is called at each request: rights may change while the server runs. */
@@ -91,19 +93,22 @@ export function knownTokens(options: KnownTokensOptions): Tokens {
   const usersNow = asFunction(options.users);
   const workersNow = knownWorkers(options);
   const used = new Map<string, number>();
+  const find = (isIt: (tokenSha256: Buffer) => boolean): User | undefined => {
+    const known = [
+      ...usersNow().map(({ name, role, token_sha256 }) => ({
+        user: { name, role },
+        hash: Buffer.from(token_sha256, 'hex'),
+      })),
+      owner,
+    ];
+    // No early exit: the time does not depend on the result of other comparisons.
+    return known.filter((one) => isIt(one.hash))[0]?.user;
+  };
   return {
+    find,
     user(token) {
       const hash = sha256Bytes(token);
-      const known = [
-        ...usersNow().map(({ name, role, token_sha256 }) => ({
-          user: { name, role },
-          hash: Buffer.from(token_sha256, 'hex'),
-        })),
-        owner,
-      ];
-      // No early exit: the time does not depend on the result of other comparisons.
-      const found = known.filter((one) => timingSafeEqual(one.hash, hash));
-      return found[0]?.user;
+      return find((known) => timingSafeEqual(known, hash));
     },
     worker(token) {
       const hash = sha256Bytes(token);

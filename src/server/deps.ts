@@ -2,6 +2,7 @@
 import type { PayloadCodec } from '@temporalio/common';
 import type {
   AuditLog,
+  DeliveryLog,
   BlobStore,
   Collected,
   CollectRequest,
@@ -45,6 +46,7 @@ export interface ServerDeps {
   records: RecordStore;
   logs: FollowedLogs;
   audit: AuditLog;
+  deliveries: DeliveryLog;
   /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
   usage(): Promise<DiskUsage>;
@@ -94,7 +96,7 @@ export interface ServerLimits {
   webhookTotalBytes: number;
   /** Time for a webhook's whole body. */
   webhookBodyMs: number;
-  /** From a webhook's body to its response; forges give up after 10 s. */
+  /** From a webhook's body to its response; Gitea gives up after 5 s, the others after 10 s. */
   webhookAnswerMs: number;
   /** Minimum interval of status queries of a pipeline, for any number of watchers. */
   statusMs: number;
@@ -108,6 +110,6 @@ export const DEFAULT_LIMITS: ServerLimits = {
   webhookBytes: 25 * MIB,
   webhookTotalBytes: 192 * MIB,
   webhookBodyMs: 10_000,
-  webhookAnswerMs: 9_000,
+  webhookAnswerMs: 3_500,
   statusMs: 500,
 };

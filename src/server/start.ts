@@ -10,7 +10,7 @@ import { HELPER_IMAGE, type Installation } from '../installation.ts';
 import type { InstallationFacts } from '../installation-facts.ts';
 import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
-import { knownTokens, type Tokens } from './auth.ts';
+import { knownTokens, type ListedWorker, type Tokens } from './auth.ts';
 import { runCollection } from './collection.ts';
 import { forgeProtection } from './forge-protection.ts';
 import { provenWorkflows } from './proven-workflows.ts';
@@ -43,6 +43,8 @@ export interface StartOptions {
   workerToken?: string | undefined;
   /** The token of the control worker, and of workers on this machine. */
   controlToken?: string | undefined;
+  /** Machines with tokens of their own, beside those of the installation file and of the store. */
+  workers?: readonly ListedWorker[];
   /** Keys of the installation; a file in `dataDir` if absent. Created if missing. */
   keyFile?: string;
   /** host:port of the registry that davit runs, if the installation file has no default. */
@@ -192,7 +194,7 @@ const tokensNow = (options: StartOptions, rights: () => Rights, stored: WorkerTo
     ...(options.controlToken !== undefined && { controlToken: options.controlToken }),
     workerToken: () => (stored.sharedOff ? undefined : options.workerToken),
     users: () => rights().users,
-    workers: () => [...rights().workers, ...stored.list()],
+    workers: () => [...rights().workers, ...(options.workers ?? []), ...stored.list()],
     owner: ownerName(),
   });
 

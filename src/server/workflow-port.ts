@@ -1,6 +1,7 @@
 /** The interface of the server to Temporal; `temporal/temporal.ts` implements it. */
 import type { StopEnvironment } from '../plan/model/environments.ts';
 import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
+import type { DeletedRef } from '../plan/model/project-memory.ts';
 import type {
   Asker,
   Decision,
@@ -44,6 +45,8 @@ export interface ListedPipeline {
 export interface Workflows {
   /** Durable when it resolves; needs no worker. */
   trigger(trigger: Trigger, deadlineMs: number): Promise<void>;
+  /** Durable when it resolves; needs no worker. */
+  refDeleted(project: ProjectSlug, deleted: DeletedRef, deadlineMs: number): Promise<void>;
   rerun(project: ProjectSlug, request: RerunRequest): Promise<void>;
   stopEnvironment(project: ProjectSlug, stop: StopEnvironment): Promise<void>;
   /** `closed`: the pipeline's workflow is not open. */

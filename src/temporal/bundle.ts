@@ -1,5 +1,5 @@
 /**
- * The workflow bundle. An image contains it beside the code; elsewhere it is built once per version of the
+ * The workflow bundle. An image and the npm package contain it beside the code; elsewhere it is built once per version of the
  * code and kept in the cache: webpack costs a second and 200 MB, and swc unpacks a native library into a
  * folder that must allow execution.
  */
@@ -9,15 +9,16 @@ import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { CODE_EXTENSION } from '../utils/code-extension.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** All of davit that a workflow may import. */
 const SOURCES = ['workflows', 'src/plan', 'src/utils'];
 /** They wrap each workflow. */
-export const INTERCEPTORS = [join(ROOT, 'workflows', 'interceptors.ts')];
-const BUILD = join(import.meta.dirname, 'build-bundle.ts');
+export const INTERCEPTORS = [join(ROOT, 'workflows', `interceptors${CODE_EXTENSION}`)];
+const BUILD = join(import.meta.dirname, `build-bundle${CODE_EXTENSION}`);
 
-/** Where `scripts/bundle.ts` writes it when an image is built. */
+/** Where `scripts/bundle.ts` writes it when an image or the package is built. */
 const SHIPPED_BUNDLES = join(ROOT, 'bundles');
 
 /** Path of the bundle for the code on the disk, which is built if necessary. Both parameters are folders. */
@@ -52,7 +53,7 @@ async function contentHash(): Promise<string> {
   hash.update(JSON.stringify(sdk));
   for (const folder of SOURCES) {
     const names = (await readdir(join(ROOT, folder), { recursive: true }))
-      .filter((name) => name.endsWith('.ts'))
+      .filter((name) => name.endsWith(CODE_EXTENSION))
       .sort();
     for (const name of names)
       hash.update(`${folder}/${name}\0`).update(await readFile(join(ROOT, folder, name)));

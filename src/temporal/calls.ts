@@ -10,12 +10,14 @@ import type {
   PipelineLookup,
   PipelineStarter,
   Prover,
+  StatusWriters,
   TriggerLookup,
   WorkflowCancel,
   WorkflowLookup,
 } from '../adapters/ports.ts';
+import type { StatusInput, StatusWrite } from '../plan/model/commit-status.ts';
 import type { StopEnvironment } from '../plan/model/environments.ts';
-import type { ProjectInput } from '../plan/model/project-memory.ts';
+import type { DeletedRef, ProjectInput } from '../plan/model/project-memory.ts';
 import {
   pipelineWorkflowId,
   projectWorkflowId,
@@ -53,6 +55,10 @@ export const provenStart =
 /** For a closed pipeline: the project starts a new run of it, which begins with this decision. */
 export const signalRerun = (client: Client, project: ProjectSlug, request: RerunRequest): Promise<void> =>
   toProject(client, project, { signal: SIGNALS.rerun, args: [request] });
+
+/** The project forgets the ref's head: pushed again at the same commit, it starts a pipeline. */
+export const signalDeletion = (client: Client, project: ProjectSlug, deleted: DeletedRef): Promise<void> =>
+  toProject(client, project, { signal: SIGNALS.refDeleted, args: [deleted] });
 
 /** The project stops the environment by its stop job, or marks it as stopped if it has none. */
 export const signalStopEnvironment = (
@@ -116,8 +122,9 @@ async function unlessMissing<T>(absent: T, call: () => Promise<T>): Promise<T> {
 /** What an activity may look up in Temporal. */
 export const workflowLookup = (
   client: Client,
-): WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup => ({
+): WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup & StatusWriters => ({
   lookup: lookupOf(client),
+  report: (workflowId, write) => signalStatus(client, workflowId, write),
   start: (trigger) => signalTrigger(client, trigger),
   newestOf: (project, branch) =>
     unlessMissing(undefined, async () => {
@@ -156,5 +163,19 @@ async function toProject(
     signal: message.signal,
     signalArgs: message.args,
     staticSummary: `project ${project}`,
+  });
+}
+
+/** Starts the writer of the commit's status if it does not run. */
+async function signalStatus(client: Client, workflowId: string, write: StatusWrite): Promise<void> {
+  const input: StatusInput = {};
+  const { project, sha, context } = write;
+  await client.workflow.signalWithStart(WORKFLOWS.status, {
+    workflowId,
+    taskQueue: CONTROL_QUEUE,
+    args: [input],
+    signal: SIGNALS.report,
+    signalArgs: [write],
+    staticSummary: `commit status ${context} of ${project} ${sha.slice(0, 8)}`,
   });
 }

@@ -38,7 +38,9 @@ export interface LocalSources {
   /** Changed paths, instead of the ones that git reports. */
   changed?: string[];
 }
-type Elsewhere = Exclude<IncludeWant, { kind: 'remote' }>;
+type Elsewhere = Exclude<IncludeWant, { kind: 'remote' | 'template' }>;
+const isElsewhere = (want: IncludeWant): want is Elsewhere =>
+  want.kind !== 'remote' && want.kind !== 'template';
 
 /** `read` rejects with `source/refused` if a file is too large or is not UTF-8 text. */
 export function localIncludes(project: LocalProject, from: LocalSources): IncludeSource {
@@ -103,7 +105,7 @@ async function elsewhere(wants: readonly IncludeWant[], request: IncludeRequest)
   const answers: Record<string, IncludeAnswer> = {};
   const others: IncludeWant[] = [];
   for (const want of wants) {
-    const answer = want.kind === 'remote' ? undefined : await hereOf(want, request);
+    const answer = isElsewhere(want) ? await hereOf(want, request) : undefined;
     if (answer) answers[includeKey(want)] = answer;
     else others.push(want);
   }
@@ -191,7 +193,7 @@ function withProjectPathHint(
   key: string,
 ): IncludeAnswer {
   const want = wants.find((one) => includeKey(one) === key);
-  if (!('refused' in answer) || !want || want.kind === 'remote') return answer;
+  if (!('refused' in answer) || !want || !isElsewhere(want)) return answer;
   const hint = `Use a local checkout: --project-path ${want.repository.path}=FOLDER. ${answer.refused.hint ?? ''}`;
   return { refused: { ...answer.refused, hint: hint.trim() } };
 }

@@ -8,6 +8,8 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseInstallation } from '../../src/compiler/installation-file.ts';
 import { ARCHES } from '../../src/plan/model/ids.ts';
+import { readWorkersFile } from '../../src/local/setup/workers-file.ts';
+import { knownTokens } from '../../src/server/auth.ts';
 import { TOKEN_ISSUER, TOKEN_PATH, TOKEN_SERVICE } from '../../src/server/registry/token-path.ts';
 import { tokenSigner } from '../../src/server/registry/token-signer.ts';
 import { ROOT } from '../support/source.ts';
@@ -23,7 +25,8 @@ const service = z.object({
   healthcheck: z.object({ test: z.array(z.string()).min(2) }).optional(),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
-  secrets: z.array(z.string()).default([]),
+  /** Names; a secret has the name of its file, or `target`. */
+  secrets: z.array(z.union([z.string(), z.object({ source: z.string(), target: z.string() })])).default([]),
 });
 const compose = z.object({
   services: z.record(z.string(), service),
@@ -35,6 +38,8 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const text = read('docker-compose.yml');
 const file = compose.parse(parse(text, { merge: true }));
 const services = Object.entries(file.services);
+const secretsOf = (one: z.infer<typeof service>): string[] =>
+  one.secrets.map((secret) => (typeof secret === 'string' ? secret : secret.source));
 const davit = services.filter(([, one]) => one.build !== undefined);
 
 describe('docker-compose.yml', () => {
@@ -131,6 +136,34 @@ describe('docker-compose.yml', () => {
     ).toBe(true);
   });
 
+  test('each worker has a token of its own, and none opens what the others have', async () => {
+    const secret = (name: string): string => readFileSync(join(copy, 'compose', 'secrets', name), 'utf8');
+    const known = knownTokens({
+      users: [],
+      cliToken: secret('cli-token'),
+      owner: 'me',
+      controlToken: secret('control-token'),
+      workerToken: secret('worker-token'),
+      workers: await readWorkersFile(join(copy, 'compose', 'secrets', 'workers')),
+    });
+    const workers = davit.filter(([, one]) => one.command?.[0] === 'worker');
+    const callers = workers.map(([name, one]) => {
+      expect(one.secrets, name).toEqual([{ source: expect.any(String) as string, target: 'token' }]);
+      expect(one.environment.DAVIT_WORKER_TOKEN_FILE, name).toBe('/run/secrets/token');
+      const caller = known.worker(secret(secretsOf(one)[0] ?? ''));
+      return [name, caller?.kind, caller?.machine?.name];
+    });
+    expect(callers).toEqual(
+      workers.map(([name]) =>
+        name === 'worker-control' ? [name, 'control', undefined] : [name, 'machine', name],
+      ),
+    );
+    expect(file.services.server?.environment).toMatchObject({
+      DAVIT_CONTROL_TOKEN_FILE: '/run/secrets/control-token',
+      DAVIT_WORKERS_FILE: '/run/secrets/workers',
+    });
+  });
+
   test('Temporal refuses who has no certificate, and its UI changes nothing', () => {
     const { temporal, 'temporal-ui': ui } = file.services;
     expect(temporal?.environment).toMatchObject({
@@ -150,7 +183,7 @@ describe('docker-compose.yml', () => {
   test('every name it refers to exists', () => {
     for (const [name, one] of services) {
       for (const other of Object.keys(one.depends_on)) expect(file.services, name).toHaveProperty(other);
-      for (const secret of one.secrets) expect(file.secrets, name).toHaveProperty([secret]);
+      for (const secret of secretsOf(one)) expect(file.secrets, name).toHaveProperty([secret]);
     }
   });
 
@@ -161,7 +194,7 @@ describe('docker-compose.yml', () => {
       else if (!source.startsWith('/')) expect(file.volumes).toHaveProperty([source]);
     for (const { file: path } of Object.values(file.secrets)) {
       expect(readFileSync(join(copy, path), 'utf8'), path).toMatch(
-        /^[0-9a-f]{64}$|^-----BEGIN (?:PRIVATE KEY|CERTIFICATE)-----\n/,
+        /^[0-9a-f]{64}$|^(?:worker-\w+ [0-9a-f]{64}\n)+$|^-----BEGIN (?:PRIVATE KEY|CERTIFICATE)-----\n/,
       );
       expect(statSync(join(copy, path, '..')).mode & 0o777).toBe(0o700);
     }
@@ -181,9 +214,11 @@ describe('docker-compose.yml', () => {
     const made = readFileSync(join(copy, '.env'), 'utf8');
     for (const [, name, rest] of text.matchAll(/(?<!\$)\$\{(\w+)([^}]*)\}/g))
       if (!rest?.startsWith(':-')) expect(made).toContain(`${name}=`);
-    const before = readFileSync(join(copy, 'compose/secrets/worker-token'), 'utf8');
+    const secrets = (): string[] =>
+      Object.values(file.secrets).map(({ file: path }) => readFileSync(join(copy, path), 'utf8'));
+    const before = secrets();
     execFileSync(join(copy, 'compose', 'init.sh'));
-    expect(readFileSync(join(copy, 'compose/secrets/worker-token'), 'utf8')).toBe(before);
+    expect(secrets()).toEqual(before);
     expect(readFileSync(join(copy, '.env'), 'utf8')).toBe(made);
   });
 

@@ -22,6 +22,7 @@ const PURE = [
   ...OPEN,
   'src/installation.ts',
   'src/installation-facts.ts',
+  'src/installation-includes.ts',
   'src/masking/',
   'src/utils/sha256.ts',
   'src/utils/store-names.ts',
@@ -107,7 +108,12 @@ export const AREAS: readonly Area[] = [
   { of: 'src/utils/', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation-facts.ts', may: ['src/plan/', 'types:src/installation.ts'] },
-  { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
+  {
+    of: 'src/installation.ts',
+    may: ['src/installation-fields.ts', 'src/installation-includes.ts', 'src/plan/', 'zod'],
+  },
+  { of: 'src/installation-includes.ts', may: ['zod'] },
+  { of: 'src/installation-fields.ts', may: ['src/plan/', 'zod'] },
   { of: 'src/config.ts', may: ['node:os', 'node:path'] },
   {
     of: 'src/compiler/',
@@ -118,7 +124,7 @@ export const AREAS: readonly Area[] = [
   { of: 'workflows/project/', may: ['workflows/project/', ...WORKFLOW] },
   {
     of: 'workflows/index.ts',
-    may: ['workflows/pipeline/pipeline.ts', 'workflows/project/project.ts'],
+    may: ['workflows/pipeline/pipeline.ts', 'workflows/project/project.ts', 'workflows/commit-status.ts'],
   },
   { of: 'workflows/', may: WORKFLOW },
   {
@@ -178,6 +184,7 @@ export const AREAS: readonly Area[] = [
       'types:src/adapters/ports.ts',
       'types:workflows/',
       'types:activities/contract.ts',
+      'src/utils/code-extension.ts',
       '@temporalio/client',
       '@temporalio/common',
       '@temporalio/worker',
@@ -185,6 +192,12 @@ export const AREAS: readonly Area[] = [
       'node:*',
     ],
   },
+  // Pure: how states, times and logs are worded, for terminals and for the server's pages.
+  {
+    of: 'src/cli/view/',
+    may: ['src/cli/view/', ...OPEN, 'types:src/server/', 'src/compiler/problems.ts', 'node:util'],
+  },
+  { of: 'src/server/view/', may: [...SERVER, 'src/cli/view/', 'fastify', 'zod'] },
   { of: 'src/server/', may: [...SERVER, 'fastify', 'pino', 'zod'] },
   {
     of: 'src/cli/',

@@ -68,6 +68,11 @@ export class Client {
     }
   }
 
+  post(path: string, body: object): Promise<Sent> {
+    const headers = { 'content-type': 'application/json' };
+    return this.send(path, { method: 'POST', body: JSON.stringify(body), headers });
+  }
+
   /** Retries until there is a success; throws errors that are not temporary. */
   async get<T>(path: string, deadlineMs = 60_000): Promise<T> {
     const end = Date.now() + deadlineMs;

@@ -14,9 +14,12 @@ export interface WorldConfig {
   /** Path of the repository in the forge's deliveries. */
   repository: string;
   registryHost: string;
+  /** Where the control worker reaches the forge's API. */
+  forgeUrl: string;
 }
 
-export function writeConfig({ home, profile, hookSecret, repository, registryHost }: WorldConfig): void {
+export function writeConfig(of: WorldConfig): void {
+  const { home, profile, hookSecret, repository, registryHost, forgeUrl } = of;
   const secret = join(home, 'hook-secret');
   writeFileSync(secret, hookSecret, { mode: 0o600 });
   const config = {
@@ -30,6 +33,13 @@ export function writeConfig({ home, profile, hookSecret, repository, registryHos
         repository: 'group/hook',
         clone_url: `file://${repository}`,
         webhook_secret: `file:${secret}`,
+      },
+      {
+        name: 'told',
+        forge: 'gitea',
+        forge_url: forgeUrl,
+        forge_token: `file:${secret}`,
+        repository: 'group/told',
       },
     ],
     targets: [{ name: 'prod', docker: `unix://${socketOf(home, 'target')}` }],

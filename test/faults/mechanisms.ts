@@ -82,6 +82,19 @@ const ANY_DISPATCH: Line = {
   to: 'if (epoch > Number.MAX_VALUE && highest > 0) refuse(',
 };
 
+/** What the keys before the newest one have sealed opens no more. */
+const NEWEST_KEY: Line = {
+  file: 'src/adapters/keys/key-ring.ts',
+  from: 'find: (id) => all().find((key) => key.id === id),',
+  to: 'find: (id) => all().slice(0, 1).find((key) => key.id === id),',
+};
+/** What the forge does not take is given up. */
+const ONE_TRY: Line = {
+  file: 'activities/pipeline/commit-status.ts',
+  from: '      throw withDelay(error);',
+  to: '      return void withDelay(error);',
+};
+
 export const MECHANISMS = {
   'dedupe key': {
     is: 'the project knows the key of an event',
@@ -149,6 +162,12 @@ export const MECHANISMS = {
     row: 2,
     off: (world) => change(world.border('arch>temporal'), unknownPipeline),
   },
+  'forge waited for': {
+    is: 'a commit status that the forge has not taken is written once the forge is back',
+    breaks: 'row',
+    row: 40,
+    off: (world) => fromCopy(world, { line: ONE_TRY, names: ['control'], back: NOTHING_ELSE }),
+  },
   'log offset fence': {
     is: 'an append below the end of a log is a repeat, or refused',
     breaks: 'I3',
@@ -160,6 +179,12 @@ export const MECHANISMS = {
     breaks: 'I9',
     row: 35,
     off: (world) => fromCopy(world, { line: ANY_NAME, names: ['arch'], back: () => oneInstallation(world) }),
+  },
+  'former keys': {
+    is: 'what a former key of the installation has sealed and signed still counts',
+    breaks: 'row',
+    row: 39,
+    off: (world) => fromCopy(world, { line: NEWEST_KEY, names: ['server'], back: NOTHING_ELSE }),
   },
 } as const satisfies Record<string, Mechanism>;
 export type MechanismName = keyof typeof MECHANISMS;

@@ -26,6 +26,7 @@ export class Process {
   readonly name: string;
   readonly #of: ProcessOf;
   #args: string[];
+  #env: NodeJS.ProcessEnv | undefined;
   #child: ChildProcess | undefined;
   #gone: Promise<unknown> = Promise.resolve();
   #frozen = false;
@@ -34,11 +35,17 @@ export class Process {
     this.name = of.name;
     this.#of = of;
     this.#args = of.args;
+    this.#env = of.env;
   }
 
   /** From its next start on; without a change, as it was made. */
   withArgs(change: (args: readonly string[]) => string[] = (args) => [...args]): void {
     this.#args = change(this.#of.args);
+  }
+
+  /** The same for its environment. */
+  withEnv(change: NodeJS.ProcessEnv = {}): void {
+    this.#env = { ...this.#of.env, ...change };
   }
 
   get running(): boolean {
@@ -54,7 +61,8 @@ export class Process {
   /** Resolves when it is ready. */
   async start(): Promise<void> {
     if (this.#child) return;
-    const { program, env, log, ready } = this.#of;
+    const { program, log, ready } = this.#of;
+    const env = this.#env;
     const file = openSync(log, 'a', 0o600);
     const command = ['--pdeathsig', 'KILL', program, ...this.#args];
     const stdio = ready ? ['ignore', file, file] : ['ignore', file, file, 'ipc'];

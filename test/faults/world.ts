@@ -4,8 +4,6 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { readSettings } from '../../src/config.ts';
 import { ensureKeys } from '../../src/local/setup/keys.ts';
-import type { Digest } from '../../src/plan/model/ids.ts';
-import { HELPER_IMAGE } from '../support/engine.ts';
 import { startRegistry, type TestRegistry } from '../support/registry.ts';
 import { freePort } from '../support/port.ts';
 import { ROOT } from '../support/source.ts';
@@ -15,10 +13,12 @@ import { writeConfig } from './config.ts';
 import { makeHome, sweepDead } from './dead.ts';
 import { endAll } from './end-all.ts';
 import { type EngineOptions, OwnEngine } from './engine.ts';
+import { forgeBehind, WorldForge } from './forge.ts';
 import { makeRepository } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
+import { pushImage } from './image.ts';
 import {
   argumentsOf,
   machineArguments,
@@ -52,6 +52,8 @@ export class World {
   installation = '';
   engine!: OwnEngine;
   registry!: TestRegistry;
+  /** Takes the commit statuses of the project `told`. */
+  readonly forge = new WorldForge('gitea');
   /** `127.0.0.1:PORT` as seen by the engine and the workers. */
   registryHost = '';
   /** `HOST/table@sha256:…`: the image of deployments. */
@@ -214,7 +216,8 @@ export class World {
       history: this.history,
       profile: this.profile,
     });
-    await Promise.all([this.#makeImage(), this.heal()]);
+    const [image] = await Promise.all([pushImage(engine, this.registryHost), this.heal()]);
+    this.image = image;
   }
 
   async #makeBorders(): Promise<void> {
@@ -253,6 +256,7 @@ export class World {
     const [host = '', own = ''] = this.registry.host.split(':');
     const place = { host, port: Number(own) };
     this.#proxies.push(await httpProxy(make('control>registry'), { host: '127.0.0.1', port }, place));
+    this.#proxies.push(await forgeBehind(this.forge, make('control>forge')));
     const socketPath = this.socketOf('registry');
     this.#proxies.push(await httpProxy(make('engine>registry'), { socketPath }, place));
     await this.engine.forward(port, socketPath);
@@ -265,19 +269,11 @@ export class World {
     return socketOf(this.home, name);
   }
 
-  async #makeImage(): Promise<void> {
-    const tag = `${this.registryHost}/table:1`;
-    await this.engine.engine.tagImage(HELPER_IMAGE, tag);
-    const signal = AbortSignal.timeout(60_000);
-    const pushed: { digest: Digest } = await this.engine.engine.push(tag, { signal, onLog: () => undefined });
-    this.image = `${this.registryHost}/table@${pushed.digest}`;
-  }
-
   #writeConfig(): void {
     const repository = join(this.home, 'repository');
     this.commits = makeRepository(repository, this.profile);
     const { home, profile, hookSecret, registryHost } = this;
-    writeConfig({ home, profile, hookSecret, registryHost, repository });
+    writeConfig({ home, profile, hookSecret, registryHost, repository, forgeUrl: this.forge.address });
   }
 
   /** Commits of the forge's repository, oldest first. */

@@ -7,9 +7,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { pipelineWorkflowId, projectWorkflowId } from '../../src/plan/model/ids.ts';
+import { pipelineWorkflowId, projectWorkflowId, statusWorkflowId } from '../../src/plan/model/ids.ts';
 import { SIGNALS } from '../../src/plan/model/protocol.ts';
-import { decide, signalRerun, signalStopEnvironment } from '../../src/temporal/calls.ts';
+import { decide, signalRerun, signalStopEnvironment, workflowLookup } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
@@ -42,6 +42,7 @@ const scenarios: [string[], () => Promise<void>][] = [
   [['pipeline-proven', 'project-proven'], proven],
   [['pipeline-waits'], waits],
   [['pipeline-ends-failed', 'pipeline-ends-superseded', 'pipeline-ends-cancelled', 'project-of-failed'], ends],
+  [['pipeline-told', 'status-written'], told],
 ];
 const wanted = process.argv.slice(2);
 const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
@@ -150,6 +151,30 @@ async function ends(): Promise<void> {
   await save('pipeline-ends-superseded', pipelineWorkflowId(superseded));
   await save('pipeline-ends-cancelled', pipelineWorkflowId(cancelled));
   await save('project-of-failed', projectWorkflowId('ends'));
+}
+
+/** Each state is passed on to the writer; the forge is away until the last, which replaces those before it. */
+async function told(): Promise<void> {
+  world.project('told', { plan: planOf([{ key: 'unit' }, { key: 'deploy', gate }]) });
+  const { report } = workflowLookup(world.client);
+  const writer = statusWorkflowId('told', 'b'.repeat(40), 'davit/push');
+  let calls = 0;
+  world.fakes.statuses = {
+    reportCommitStatus: async (input) => report(writer, { place: [1, 0, 0], ...input, context: 'davit/push' }),
+    writeCommitStatus: async ({ state }) => {
+      calls += 1;
+      if (state !== 'success') throw new Error('The forge is away.');
+    },
+  };
+  const id = await world.push('told');
+  await world.when(id, 'the gate is open', (status) => status.jobs.some((job) => job.phase === 'gate'));
+  await until('the forge is away', async () => (calls > 2 ? true : undefined));
+  await decide(world.client, id, { action: 'play', job: 'deploy', actor: 'ops', role: 'developer' });
+  await world.end(id);
+  await world.client.workflow.getHandle(writer).result();
+  await save('pipeline-told', pipelineWorkflowId(id));
+  await save('status-written', writer);
+  world.fakes.statuses = undefined;
 }
 
 async function cancelled(): Promise<void> {

@@ -189,17 +189,50 @@ test('a missing commit, file or source is reported, not thrown', async () => {
   const { ask } = setUp();
   const said = async (more: Partial<Trigger>): Promise<string> => {
     const answer = await ask(more);
-    return answer.kind === 'invalid' ? answer.problems.join() : answer.kind;
+    if (answer.kind !== 'invalid') return answer.kind;
+    return `${answer.cause === 'source' ? 'source ' : ''}${answer.problems.join()}`;
   };
-  expect(await said({ sha: 'e'.repeat(40) })).toContain('[git/no-commit]');
-  expect(await said({ file: 'none.yml' })).toContain('[source/no-file]');
+  expect(await said({ sha: 'e'.repeat(40) })).toMatch(/^source .*\[git\/no-commit\]/);
+  const request = { refKind: 'merge_request', ref: 'refs/pull/3/head', sha: 'e'.repeat(40) } as const;
+  expect(await said(request)).toMatch(
+    /^source .*its refs\/pull\/3\/head does not hold it.*Push to the branch/,
+  );
+  expect(await said({ file: 'none.yml' })).toMatch(/^(?!source ).*\[source\/no-file\]/);
   expect(await said({ sourceBlob: `sha256:${'e'.repeat(64)}` })).toContain('[blob/missing]');
   expect(await said({ ref: '--upload-pack=x' })).toContain('[git/bad-request]');
+  // None of them is about the content of the file.
+  expect(await ask({ sha: 'e'.repeat(40) })).toMatchObject({ cause: 'source' });
+  expect(await ask({ file: 'broken.yml' })).not.toHaveProperty('cause');
+});
+
+test('a push without a pipeline file starts nothing, and a person who asks for one is told', async () => {
+  const { ask, blobs } = setUp();
+  const tar = pack();
+  tar.entry({ name: 'README' }, 'pages');
+  tar.finalize();
+  const sourceBlob = await blobs.putBytes(await buffer(tar));
+  for (const source of ['push', 'tag', 'merge_request', 'schedule'] as const)
+    expect(await ask({ source, sourceBlob })).toEqual({
+      kind: 'empty',
+      reason: 'The source has no .davit.yml and no .gitlab-ci.yml.',
+    });
+  for (const source of ['cli', 'api', 'web', 'pipeline'] as const)
+    expect((await ask({ source, sourceBlob })).kind).toBe('invalid');
 });
 
 test('an unreachable repository is not a mistake of the file: the call rejects and is retried', async () => {
   const { ask } = setUp({ projects: [{ name: 'table', clone_url: 'http://127.0.0.1:1/x.git' }] });
   await expect(ask()).rejects.toMatchObject({ code: 'git/unreachable' });
+});
+
+test('an included project whose forge is away is waited for in the same way', async () => {
+  const away = { name: 'ci', repository: 'team/ci', clone_url: 'http://127.0.0.1:1/ci.git' };
+  const { ask, blobs } = setUp({ projects: [{ name: 'table' }, away] });
+  const tar = pack();
+  tar.entry({ name: '.davit.yml' }, 'include: { project: team/ci, file: /x.yml }\nmine: { script: [pwd] }');
+  tar.finalize();
+  const sourceBlob = await blobs.putBytes(await buffer(tar));
+  await expect(ask({ source: 'cli', sourceBlob })).rejects.toMatchObject({ code: 'git/unreachable' });
 });
 
 test('a tar of a working tree is searched directly', async () => {

@@ -193,6 +193,31 @@ await describeWithParts(
       expect(statSync(join(project, 'compose', 'ssh', 'id_ed25519')).mode & 0o777).toBe(0o600);
     });
 
+    test('the token of a worker opens nothing of a job, and the one that all shared is nowhere', async () => {
+      const tokens = new Set<string>();
+      for (const worker of OWN.filter((name) => name.startsWith('worker-') && name !== 'worker-control')) {
+        const token = (await good(compose('exec', '-T', worker, 'cat', '/run/secrets/token'))).trim();
+        tokens.add(token);
+        const asked = async (path: string, body: string): Promise<string> =>
+          good(
+            engine.run('curl', [
+              ...['-sS', '-o', '/dev/null', '-w', '%{http_code}', '-H', `Authorization: Bearer ${token}`],
+              ...['-H', 'Content-Type: application/json', '-d', body],
+              `http://127.0.0.1:8420/internal/v1/${path}`,
+            ]),
+          );
+        expect(await asked('records/list', '{"prefix":"masks/","limit":10}'), worker).toBe('403');
+        expect(await asked('records/put', '{"name":"caches/beta/protected/a","value":{}}'), worker).toBe(
+          '403',
+        );
+        const ref = { pipeline: 'beta/1', job: 'unit', jobId: 1, attempt: 1, epoch: 99 };
+        expect(await asked('logs/open', JSON.stringify({ ref, epoch: 99 })), worker).toBe('403');
+      }
+      expect(tokens.size).toBe(4);
+      const secrets = await good(compose('exec', '-T', 'worker-arm64', 'ls', '/run/secrets'));
+      expect(secrets.trim()).toBe('token');
+    });
+
     test(
       'a pipeline is built for three architectures and pushed',
       async () => {

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeCheckProof } from '../../activities/pipeline/check-proof.ts';
 import { fileKeyRing } from '../../src/adapters/keys/key-ring.ts';
@@ -245,4 +246,37 @@ test('an environment is stopped by the server alone, and not again by a copy of 
     (await world.lookup(slug, 'request:2')).pipeline ? true : undefined,
   );
   expect(await of()).toMatchObject({ state: 'available', pipeline: `${slug}/2` });
+});
+
+test('an environment that the server does not let stop stays, and the project goes on', async () => {
+  const slug = 'refused';
+  const environment = { name: 'review', action: 'start', onStop: 'stop', autoStopInMs: 50 } as const;
+  world.project(slug, {
+    plan: planOf([
+      { key: 'deploy', environment },
+      { key: 'stop', when: 'manual' },
+    ]),
+  });
+  const asked: number[] = [];
+  world.fakes.stopProof = async () => {
+    asked.push(Date.now());
+    // The first failure is none that the activity expects.
+    if (asked.length === 1)
+      throw ApplicationFailure.nonRetryable('the server has a defect', 'internal/defect');
+    return { refused: 'No environment is to be stopped by this job.' };
+  };
+  const start = async (n: number): Promise<void> => {
+    const trigger = triggerOf(slug, { source: 'api', key: `request:${n}`, deliveryId: String(n) });
+    await signalTrigger(world.client, { ...trigger, proof: proofs().sign({ kind: 'trigger', trigger }) });
+    await until(`deployment ${n}`, async () => (world.runs(slug) === n ? true : undefined));
+  };
+  await start(1);
+  await until('asked', async () => (asked.length === 1 ? true : undefined));
+  await start(2);
+  await until('asked again', async () => (asked.length === 2 ? true : undefined));
+  await until('it stays', async () => {
+    const [one] = (await world.projectStatus(slug)).environments ?? [];
+    return one?.state === 'available' && one.stopAt === undefined ? true : undefined;
+  });
+  expect(world.runs(slug)).toBe(2);
 });

@@ -145,7 +145,10 @@ test(
     expect(bad.jobs[0]?.result).toMatchObject({
       outcome: 'failed',
       kind: 'rollout',
-      deployed: { state: 'rolled_back' },
+      deployed: { state: 'rolled_back', pipeline: 'table/1' },
+      message: expect.stringMatching(
+        /did not converge.* Rolled back: table at prod has \S+@sha256:[0-9a-f]{64} of pipeline table\/1 again\.$/,
+      ),
     });
     const target = await swarmTarget({ name: 'prod', address: swarm.address });
     const now = await target.read('table');

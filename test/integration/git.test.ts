@@ -188,7 +188,7 @@ test('credentials are sent only to their own host, and are in no argument, envir
         }),
       )
       .then(undefined, (caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'git/unreachable' });
+    expect(error).toMatchObject({ code: 'git/moved' });
     expect(String(error)).toContain('redirects');
     expect(String(error)).not.toContain('canary');
     const basic = `Basic ${Buffer.from('oauth2:canary').toString('base64')}`;

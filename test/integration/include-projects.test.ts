@@ -9,6 +9,7 @@ import { storedCopies } from '../../src/adapters/includes/copies.ts';
 import { readingSecrets } from '../../src/adapters/secrets/index.ts';
 import { includeKey, type IncludeAnswer, type IncludeWant } from '../../src/plan/model/includes.ts';
 import { wireIncludes } from '../../src/wiring.ts';
+import { gitForge } from '../support/git-forge.ts';
 import { memoryBlobs, memoryRecords, testFacts } from '../unit/activities/fakes.ts';
 
 const run = promisify(execFile);
@@ -40,7 +41,7 @@ function asking(more: Record<string, unknown> = {}, fork = false) {
     ],
   });
   const copies = storedCopies(memoryBlobs(), memoryRecords());
-  const session = wireIncludes(facts, { secrets: readingSecrets(() => undefined), copies }).open({
+  const session = wireIncludes(facts, { secrets: readingSecrets(() => 'x'), copies }).open({
     project: 'table',
     fork,
   });
@@ -61,6 +62,15 @@ test('refs and versions: default branch, tag, branch, sha, partial and latest wi
   expect(await version('1.2')).toEqual({ sha: shas['1.2.0'], version: '1.2.0' });
   expect(await version('~latest')).toEqual({ sha: shas['1.10.0'], version: '1.10.0' });
   expect(await version('main')).toEqual({ sha: shas['main-only'] });
+});
+
+test('a renamed repository is refused at once, with the setting to change', async () => {
+  const forge = await gitForge(folder, { username: 'oauth2', password: 'x' });
+  const moved = { clone_url: `${forge.url}/old/ci`, clone_token: 'env:INCLUDES_TOKEN' };
+  expect(await asking(moved)({ kind: 'ref', repository })).toMatchObject({
+    refused: { code: 'include/refused', hint: expect.stringContaining('clone_url') },
+  });
+  await forge.close();
 });
 
 test('files of a commit; a folder is not a file', async () => {

@@ -5,6 +5,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAuthority, issueCertificate } from '../../src/local/authority/authority.ts';
+import { trustAuthority } from '../../src/local/process/trust.ts';
 import type { StartResponse } from '../../src/server/api.ts';
 import { eventually, ownDavit, repositoryOf, type OwnDavit } from '../support/davit.ts';
 import { gitForge, type GitForge } from '../support/git-forge.ts';
@@ -141,46 +143,69 @@ describe('a job', () => {
   });
 });
 
-test('a script clones by CI_REPOSITORY_URL in a container, whose network does not reach the forge', async () => {
-  gitImage(IMAGE);
-  const port = await freePort();
-  const own = Object.values(networkInterfaces()).flat();
-  const machine = own.find((one) => one?.family === 'IPv4' && !one.internal)?.address;
-  const secret = join(root, 'secret');
-  writeFileSync(secret, ACCOUNT.password);
-  const config = {
-    url: `http://${machine}:${port}`,
-    listen: { host: '0.0.0.0', port, insecure: true },
-    projects: projects(`file:${secret}`),
-  };
-  let davit: OwnDavit | undefined;
-  try {
-    davit = await ownDavit({ arches: ['amd64'], config: JSON.stringify(config) });
-    const { key } = await davit.api<StartResponse>('/api/v1/projects/alpha/pipelines', {
-      method: 'POST',
-      body: JSON.stringify({
-        key: `request:${randomUUID()}`,
-        source: 'api',
-        ref: 'main',
-        refKind: 'branch',
-        before: '0'.repeat(40),
-        title: 'x',
-      }),
-      headers: { 'content-type': 'application/json' },
-    });
-    const { api, verdict, cli } = davit;
-    const id = await eventually('the pipeline', 60_000, async () => {
-      const path = `/api/v1/projects/alpha/requests/${encodeURIComponent(key)}?wait=10`;
-      return (await api<{ pipeline?: string }>(path)).pipeline;
-    });
-    const { state } = await verdict(id, 120_000);
-    const log = (await cli(['logs', id, 'job'])).stdout;
-    expect(state, log).toBe('success');
-    expect(log).toContain('this is alpha');
-    expect(log).not.toContain('davit-job_');
-    expect(log).not.toContain(ACCOUNT.password);
-  } finally {
-    await davit?.stop();
-    spawnSync('docker', ['image', 'rm', '--force', IMAGE]);
-  }
-}, 240_000);
+/** A certificate of an authority of davit's own, which no image trusts. */
+async function certificateFor(host: string): Promise<{ tls: object; caFile: string }> {
+  const folder = join(root, 'ca');
+  await createAuthority(folder, 'davit');
+  await issueCertificate(folder, { name: 'server', kind: 'server', hosts: [host], days: 30 });
+  const caFile = join(folder, 'ca.crt');
+  trustAuthority({ caFile, home: root });
+  return { tls: { cert: join(folder, 'server.crt'), key: join(folder, 'server.key') }, caFile };
+}
+
+test.each([
+  ['http', async () => ({})],
+  ['https with an authority of its own', certificateFor],
+])(
+  'a script clones by CI_REPOSITORY_URL in a container, whose network does not reach the forge: %s',
+  async (_kind, certificate) => {
+    gitImage(IMAGE);
+    const port = await freePort();
+    const own = Object.values(networkInterfaces()).flat();
+    const machine = own.find((one) => one?.family === 'IPv4' && !one.internal)?.address ?? '';
+    const secret = join(root, 'secret');
+    writeFileSync(secret, ACCOUNT.password);
+    const made: { tls?: object; caFile?: string } = await certificate(machine);
+    const config = {
+      url: `${made.tls ? 'https' : 'http'}://${machine}:${port}`,
+      ...(made.tls && { tls: made.tls }),
+      listen: { host: '0.0.0.0', port, insecure: true },
+      projects: projects(`file:${secret}`),
+    };
+    let davit: OwnDavit | undefined;
+    try {
+      davit = await ownDavit({
+        arches: ['amd64'],
+        config: JSON.stringify(config),
+        ...(made.caFile !== undefined && { env: { DAVIT_CA_FILE: made.caFile } }),
+      });
+      const { key } = await davit.api<StartResponse>('/api/v1/projects/alpha/pipelines', {
+        method: 'POST',
+        body: JSON.stringify({
+          key: `request:${randomUUID()}`,
+          source: 'api',
+          ref: 'main',
+          refKind: 'branch',
+          before: '0'.repeat(40),
+          title: 'x',
+        }),
+        headers: { 'content-type': 'application/json' },
+      });
+      const { api, verdict, cli } = davit;
+      const id = await eventually('the pipeline', 60_000, async () => {
+        const path = `/api/v1/projects/alpha/requests/${encodeURIComponent(key)}?wait=10`;
+        return (await api<{ pipeline?: string }>(path)).pipeline;
+      });
+      const { state } = await verdict(id, 120_000);
+      const log = (await cli(['logs', id, 'job'])).stdout;
+      expect(state, log).toBe('success');
+      expect(log).toContain('this is alpha');
+      expect(log).not.toContain('davit-job_');
+      expect(log).not.toContain(ACCOUNT.password);
+    } finally {
+      await davit?.stop();
+      spawnSync('docker', ['image', 'rm', '--force', IMAGE]);
+    }
+  },
+  240_000,
+);

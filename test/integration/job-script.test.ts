@@ -68,6 +68,17 @@ describe('a script job on the real engine', () => {
     expect(result).toMatchObject({ outcome: 'failed', kind: 'out_of_memory' });
   });
 
+  test('a child that ran out of memory is told when the script goes on to fail by itself', async (context) => {
+    const { kind } = await bench.engine.info();
+    context.skip(kind === 'podman', 'Podman does not tell it with cgroup v1');
+    bench.workerConfig = { memory: 16 * 1_024 * 1_024 };
+    const eater = `sh -c 'x=$(head -c 200000000 /dev/zero | tr "\\0" x)' || true`;
+    const input = await bench.input({ script: [eater, 'echo goes on', 'exit 5'] });
+    const result = await run(input);
+    bench.workerConfig = {};
+    expect(result).toMatchObject({ outcome: 'failed', kind: 'out_of_memory', exitCode: 5 });
+  });
+
   test('gets its variables, secrets and files, and none of them is shown', async () => {
     bench.secrets['env:TOKEN'] = 'canary-secret-value';
     const input = await bench.input({

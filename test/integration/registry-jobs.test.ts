@@ -122,7 +122,7 @@ docker pull -q "$CI_REGISTRY/alpha/tools:1"`,
 ${no(`docker ${verb} -q "$CI_REGISTRY/alpha/tools:1"`)}
 docker image rm "$CI_REGISTRY/alpha/tools:1"`,
           ),
-          ...['beta/cache/protected', 'beta/pipelines/protected', 'beta/pins/prod', 'forks/beta'].map(
+          ...['beta/cache/protected', 'beta/pipelines/protected', 'forks/beta'].map(
             (name) => `docker tag ${HELPER_IMAGE} "$CI_REGISTRY/${name}:cache-amd64"
 ${no(`docker push -q "$CI_REGISTRY/${name}:cache-amd64"`)}
 docker image rm "$CI_REGISTRY/${name}:cache-amd64"`,

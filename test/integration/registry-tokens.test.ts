@@ -25,7 +25,6 @@ const REPOSITORIES = [
   'alpha/pipelines/branches',
   'alpha/cache/protected/api',
   'alpha/cache/branches',
-  'alpha/pins/prod',
   'alphabet',
   'beta',
   'beta/api',
@@ -126,7 +125,6 @@ const ALPHA = {
   'alpha/pipelines/branches': 'p',
   'alpha/cache/protected/api': 'p',
   'alpha/cache/branches': 'p',
-  'alpha/pins/prod': 'p',
   alphabet: 'p',
   'open/api': 'p',
   'given/api': 'p',
@@ -237,7 +235,6 @@ describe('a credential of a job', () => {
     const cases: [project: string, more: Partial<JobUse['job']>, repository: string][] = [
       ['alpha', {}, 'alpha/cache/protected/api'],
       ['alpha', {}, 'alpha/pipelines/protected'],
-      ['alpha', { protectedRef: true }, 'alpha/pins/prod'],
       ['alpha', { protectedRef: true }, 'beta'],
       ['alpha', { protectedRef: true }, 'forks/alpha'],
       ['alpha', { fork: true }, 'alpha'],
@@ -310,6 +307,7 @@ test('davit doctor warns of a registry that asks nobody', async () => {
         workers: async () => [],
         reconciliation: async () => [],
         temporalUi: async () => undefined,
+        commitStatuses: async () => [],
       });
       return findings.find(({ name }) => name === 'registry');
     };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
 import { describe, expect, test } from 'vitest';
 import { readSettings } from '../../src/config.ts';
+import { WORKFLOWS } from '../../src/plan/model/protocol.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
 import { changeSinks } from '../../workers/parts/changes.ts';
 import { quiet } from '../support/world.ts';
@@ -15,16 +16,17 @@ const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
 describe('a recorded history replays', () => {
   test.each(names)('%s', async (name) => {
     const history: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'));
-    const workflowId = name.startsWith('project') ? 'project/replayed' : 'pipeline/replayed/1';
+    const [kind = ''] = name.split('-');
+    const workflowId = { project: 'project/replayed', status: 'status/replayed/b/davit/push' }[kind];
     await Worker.runReplayHistory(
       { workflowBundle: await workflowBundle(readSettings().cache), sinks: changeSinks() },
       history,
-      workflowId,
+      workflowId ?? 'pipeline/replayed/1',
     );
   });
   test('and every workflow has one', () => {
-    expect(names.some((name) => name.startsWith('project'))).toBe(true);
-    expect(names.some((name) => name.startsWith('pipeline'))).toBe(true);
+    for (const kind of Object.values(WORKFLOWS))
+      expect(names.filter((name) => name.startsWith(kind))).not.toEqual([]);
   });
   // Left by a kill of the control worker in a soak, before queries were held back from it
   // (`workflows/interceptors.ts`).

@@ -3,7 +3,7 @@
  * connections; and registries and forges with an authority that nothing else trusts.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,8 +11,12 @@ import { forgeRefs } from '../../src/adapters/forge/index.ts';
 import { cloneOptions } from '../../src/adapters/git/clone-protocols.ts';
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { httpStores } from '../../src/adapters/http/index.ts';
+import { serverAuthority } from '../../src/adapters/http/server-authority.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { installationSchema, projectSchema } from '../../src/installation.ts';
+import { readSettings } from '../../src/config.ts';
+import type { Finding } from '../../src/local/doctor/check.ts';
+import { checkServices } from '../../src/local/doctor/services.ts';
 import { createAuthority, issueCertificate } from '../../src/local/authority/authority.ts';
 import { trustAuthority } from '../../src/local/process/trust.ts';
 import { startServer, type RunningServer } from '../../src/server/start.ts';
@@ -98,6 +102,33 @@ describe('registries and forges', () => {
     await expect(ping(join(home, 'none.pem'))).rejects.toMatchObject({ code: 'tls/file' });
   });
 
+  test('davit doctor looks at the registries of the installation file, each by its ca_file', async () => {
+    files.files.set('/v2/', '{}');
+    const host = `localhost:${files.port}`;
+    const found = async (ca_file: string): Promise<Finding[]> => {
+      await writeFile(
+        join(home, 'davit.config.yml'),
+        JSON.stringify({ registries: [{ host, default: true, ca_file }] }),
+      );
+      const settings = readSettings({ HOME: home, DAVIT_HOME: home, TEMPORAL_ADDRESS: '127.0.0.1:1' });
+      const none = async (): Promise<[]> => [];
+      const all = await checkServices({
+        settings,
+        workers: none,
+        reconciliation: none,
+        commitStatuses: none,
+        temporalUi: async () => undefined,
+      });
+      return all.filter(({ name }) => name === 'registry');
+    };
+    expect(await found(files.caFile)).toMatchObject([{ found: expect.stringContaining(host) as string }]);
+    expect((await found(files.caFile))[0]?.verdict).not.toBe('fail');
+    expect(await found(ca())).toMatchObject([
+      { verdict: 'fail', remedy: expect.stringContaining('ca_file') as string },
+    ]);
+    await rm(join(home, 'davit.config.yml'));
+  });
+
   test('the API of a forge is verified by forge_ca_file', async () => {
     for (const kind of ['protected_branches', 'protected_tags'])
       files.files.set(`/api/v4/projects/team%2Ftable/${kind}?per_page=100&page=1`, '[]');
@@ -142,4 +173,13 @@ test('a worker verifies the server, by the authority that its process trusts', a
   expect((await after.facts()).installation).toBe('tls');
   await after.close();
   expect(await readFile(ca(), 'utf8')).toContain('BEGIN CERTIFICATE');
+});
+
+test('what jobs get to verify the server: the authority that has signed its certificate, and no other', async () => {
+  const pem = await readFile(ca(), 'utf8');
+  expect(await serverAuthority(ca(), server.url)()).toBe(pem);
+  expect(await serverAuthority(files.caFile, server.url)()).toBeUndefined();
+  expect(await serverAuthority(ca(), 'http://127.0.0.1:1')()).toBeUndefined();
+  expect(await serverAuthority(ca(), 'https://127.0.0.1:1')()).toBeUndefined();
+  expect(await serverAuthority(undefined, server.url)()).toBeUndefined();
 });

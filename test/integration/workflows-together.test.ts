@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
-import { planOf, push } from '../support/plans.ts';
+import { signalDeletion, signalTrigger } from '../../src/temporal/calls.ts';
+import { planOf, push, triggerOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
 let world: World;
@@ -98,6 +99,24 @@ test.concurrent('an older commit runs if it is pushed back, and if a person asks
     await world.push('back', { ...push('a', '0', 'd4'), source: 'cli', key: 'request:a' }),
   );
   expect([back.state, asked.state]).toEqual(['success', 'success']);
+});
+
+test.concurrent('a tag that is deleted and pushed again at the same commit runs again, a redelivery does not', async () => {
+  const tag = { ...push('b', '0', 'd1'), source: 'tag' as const, refKind: 'tag' as const, ref: 'v1' };
+  world.project('again', { plan: one, head: tag.sha });
+  const first = await world.push('again', tag);
+  await signalTrigger(world.client, triggerOf('again', { ...tag, deliveryId: 'd2' }));
+  await signalDeletion(world.client, 'again', { refKind: 'tag', ref: 'v1', before: tag.sha });
+  await signalTrigger(world.client, triggerOf('again', { ...tag, deliveryId: 'd3' }));
+  const second = await until('it starts again', async () => {
+    const { pipeline } = await world.lookup('again', tag.key);
+    return pipeline === first ? undefined : pipeline;
+  });
+  expect([first, second]).toEqual(['again/1', 'again/2']);
+  expect((await world.end('again/2')).state).toBe('success');
+  await signalTrigger(world.client, triggerOf('again', { ...tag, deliveryId: 'd4' }));
+  const later = { ...tag, key: 'request:1', source: 'api' as const, deliveryId: 'r1' };
+  expect(await world.push('again', later)).toBe('again/3');
 });
 
 describe.concurrent('locks', () => {

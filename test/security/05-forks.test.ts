@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePushImage } from '../../activities/image/push-image.ts';
 import { rememberFork } from '../../activities/runtime/fork-authors.ts';
 import { outOfScope } from '../../src/match/worker-scope.ts';
-import { statusRequest } from '../../src/adapters/forge/status.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { workerSchema } from '../../src/installation.ts';
+import { contextsOf } from '../../src/plan/policy/commit-status.ts';
 import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
 import { githubEvent } from '../../src/server/webhooks/github.ts';
 import { common, json, memoryLogs, asActivity, runInput } from '../unit/activities/fakes.ts';
@@ -191,8 +191,13 @@ test('a push job of a fork is refused where it runs as well', async () => {
 });
 
 test('its status stands beside the status of the project', () => {
-  const project = { name: 'a', kind: 'gitea', url: 'https://g.test', repository: 'a/b' } as const;
-  const status = { sha: 'f', ref: 'x', pipeline: 'a/1', state: 'success' } as const;
-  expect(statusRequest(project, status, 't').body.context).toBe('davit');
-  expect(statusRequest(project, { ...status, fork: true }, 't').body.context).toBe('davit/fork');
+  expect(contextsOf({}, { kind: 'mr' })).toEqual(['davit/mr']);
+  expect(contextsOf({}, { kind: 'mr', fork: true })).toEqual(['davit/fork']);
+  // Also under a name from before: a fork never sets what a required check looks at.
+  const old = { installation: { legacy: 'davit' } };
+  expect(contextsOf(old, { kind: 'mr', fork: true })).toEqual(['davit/fork']);
+  expect(contextsOf({ project: { prefix: 'ci', legacy: 'old' } }, { kind: 'mr', fork: true })).toEqual([
+    'ci/fork',
+    'old/fork',
+  ]);
 });

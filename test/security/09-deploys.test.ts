@@ -157,6 +157,13 @@ describe('a plan', () => {
       own: { ...asked, written: true },
     });
   });
+
+  test('whose approvals are not those of who has pushed it, when somebody else runs it again', async () => {
+    const project = { environments: { 'prod*': { approvers: ['ops'], count: 1, four_eyes: true } } };
+    const again = { ...pushOf(repository), actor: 'bob', startedBefore: ['ada'] };
+    const { plan } = await control(repository, project, TARGET).plan(again);
+    expect(plan.jobs.find((job) => job.key === 'script')?.gate?.protection?.notBy).toEqual(['bob', 'ada']);
+  });
 });
 
 describe('approvals', () => {

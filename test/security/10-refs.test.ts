@@ -154,8 +154,21 @@ describe('the server', () => {
     const resolve = refResolver(gitSource({ protocols: ['file'] }), { resolve: async () => '' });
     const [project] = server.installation.projects;
     if (!project) throw new Error('no project');
-    expect(await resolve(project, { ref: 'main', refKind: 'branch' })).toBe(repository.heads.main);
-    expect(await resolve(project, { ref: 'main', refKind: 'tag' })).toBe(repository.heads['dev/evil']);
+    const sha = async (ref?: string, refKind?: 'branch' | 'tag') =>
+      (await resolve(project, { ref, refKind })).sha;
+    expect(await sha('main', 'branch')).toBe(repository.heads.main);
+    expect(await sha('main', 'tag')).toBe(repository.heads['dev/evil']);
+    expect(await sha('refs/heads/main')).toBe(repository.heads.main);
+    expect(await resolve(project, { ref: 'refs/tags/main' })).toMatchObject({ ref: 'main', refKind: 'tag' });
+    expect(await resolve(project, { ref: 'dev/evil' })).toMatchObject({ refKind: 'branch' });
+    expect(await resolve(project, {})).toEqual({
+      ref: 'main',
+      refKind: 'branch',
+      sha: repository.heads.main,
+    });
+    // What is a branch and a tag has to be written in full.
+    await expect(sha('main')).rejects.toMatchObject({ code: 'usage/invalid' });
+    await expect(sha('refs/heads/dev/none')).rejects.toThrow('no branch dev/none');
     await expect(resolve(project, { ref: 'gone', refKind: 'branch' })).rejects.toMatchObject({
       code: 'git/no-commit',
     });

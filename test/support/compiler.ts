@@ -31,6 +31,7 @@ export function testCompiler(facts: InstallationFacts, options: CompilerOptions 
     includes: options.includes ?? wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     registries: configuredRegistries(facts.config.registries, secrets),
     fleet: { live: async () => [] },
+    report: async () => undefined,
   });
   return { compile, blobs, records };
 }

@@ -1,4 +1,4 @@
-/** Failures of activities as the real ones throw them. */
+/** How a fake activity fails: the types of failures that workflows act upon. */
 import { ApplicationFailure } from '@temporalio/activity';
 
 export type Thrown = 'detached' | 'handed-back' | 'fenced' | 'defect';

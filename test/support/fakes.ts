@@ -19,7 +19,7 @@ import type { BuiltImage, JobResult, Outcome } from '../../src/plan/model/outcom
 import type { Plan } from '../../src/plan/model/plan.ts';
 import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/model/ids.ts';
 import type { Message } from '../../src/plan/model/message.ts';
-import type { ProofAnswer } from '../../src/plan/model/proof.ts';
+import type { DecisionProof, ProofAnswer } from '../../src/plan/model/proof.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
@@ -28,7 +28,6 @@ import { LIMITS } from './fake-limits.ts';
 import { SPEC } from './plans.ts';
 
 export { LIMITS };
-
 /** One dispatch of one job. An empty one succeeds at once. */
 export interface Behaviour {
   outcome?: Outcome;
@@ -61,8 +60,9 @@ export interface FakeProject {
    * apply|watch|rollback|resume|stop`.
    */
   behaviours: Record<string, Behaviour[]>;
-  compile?: CompileOutput;
-  /** The result of a release; it is created by default. */
+  /** A function is called for each compilation; it may throw. */
+  compile?: CompileOutput | (() => CompileOutput);
+  /** By default it is created. */
   release?: ReleaseOutput;
   /** Compilation waits for the gate `compiled`. */
   compileUntil?: boolean;
@@ -98,21 +98,21 @@ export class Fakes {
   #number = 100;
   /** Set by the world: requests a pipeline of a project. */
   start: (trigger: Trigger) => Promise<void> = async () => undefined;
-
+  /** Real ones, for tests of a forge. */
+  statuses: Pick<AllActivities, 'reportCommitStatus' | 'writeCommitStatus'> | undefined;
   /** Set by the world: what a project knows about a key. */
   lookup: (project: string, key: string) => Promise<KeyLookup> = async () => ({ state: 'unknown' });
-
   /** Set by the world: the newest pipeline of main. */
   newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
-
   /** Set by the world: asks Temporal to cancel a run. */
   requestCancel: AllActivities['requestCancel'] = async () => undefined;
-
   /** What the server says about approvals. */
   approvals: (question: ApprovalQuestion) => Promise<ApprovalAnswer> = async () => ({ verdict: 'stands' });
-
   /** What the control worker says about messages that decide something. */
   proofs: (message: Message) => Promise<ProofAnswer> = async () => ({ verdict: 'proven' });
+
+  /** What the server says when a project wants to stop an environment by itself. */
+  stopProof: () => Promise<{ proof?: DecisionProof; refused?: string }> = async () => ({});
 
   /** Releases every behaviour with this `until`. */
   open(slug: string, name: string): void {
@@ -137,7 +137,7 @@ export class Fakes {
         return this.#claim(project, key, claimId);
       },
       checkProof: async (message) => this.proofs(message),
-      proveStop: async () => ({}),
+      proveStop: async () => this.stopProof(),
       checkApproval: async (question) => {
         const answer = await this.approvals(question);
         this.#note(question.project, { activity: `checkApproval ${answer.verdict}`, job: question.job });
@@ -186,8 +186,11 @@ export class Fakes {
         this.#note(record.status.project, { activity: 'recordPipeline' });
         return { record: SPEC };
       },
-      reportCommitStatus: async ({ project, state }) =>
-        this.#note(project, { activity: `reportCommitStatus ${state}` }),
+      reportCommitStatus: async (report) => {
+        this.#note(report.project, { activity: `reportCommitStatus ${report.state}` });
+        await this.statuses?.reportCommitStatus(report);
+      },
+      writeCommitStatus: async (write) => this.statuses?.writeCommitStatus(write),
       createRelease: async ({ project, job }) => {
         this.#note(project, { activity: 'createRelease', job });
         return this.projects.get(project)?.release ?? { kind: 'made', tag: 'v1', warnings: ['left out'] };
@@ -234,7 +237,8 @@ export class Fakes {
   #compile(slug: string): CompileOutput {
     const project = this.projects.get(slug);
     if (!project) throw ApplicationFailure.nonRetryable(`no fake project ${slug}`);
-    if (project.compile) return project.compile;
+    const { compile } = project;
+    if (compile) return typeof compile === 'function' ? compile() : compile;
     const ids = project.plan.jobs.map((job, at): [string, number] => [job.key, 1_000 + at]);
     return {
       kind: 'plan',

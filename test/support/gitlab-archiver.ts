@@ -83,7 +83,9 @@ class Globber {
 
   walk(at: string, [first = '', ...rest]: readonly string[], on: readonly string[]): void {
     const entered = this.#enter(at, on);
-    if (first === '**' && rest.length === 0 && this.#isFolder(at)) this.#found.add(at);
+    // Each `**` also stands for no name, whether or not the folder is entered.
+    const isEnd = first === '**' && rest.every((one) => one === '**');
+    if (isEnd && this.#isFolder(at)) this.#found.add(at);
     if (!entered) return;
     if (first === '**') {
       if (rest.length > 0) this.walk(at, rest, on);

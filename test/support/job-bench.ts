@@ -47,6 +47,7 @@ export class JobBench {
       secrets: memorySecrets(this.secrets),
       registries: { ...noRegistries(), forImage: configuredRegistries([], memorySecrets()).forImage },
       credentials: { forJob: async () => undefined },
+      serverAuthority: async () => undefined,
       workflows: { isClosed: async () => this.closed },
       ack: { beat: async () => 'recorded' },
       facts: { installation: this.installation, config, url: 'http://davit.test' },

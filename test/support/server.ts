@@ -13,6 +13,7 @@ import { publicKeys, signMessage } from '../../src/adapters/keys/proofs.ts';
 import { serverSealer } from '../../src/adapters/secrets/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
+import type { DeletedRef } from '../../src/plan/model/project-memory.ts';
 import type {
   Asker,
   Decision,
@@ -81,6 +82,11 @@ export class FakeWorkflows implements Workflows {
     this.#fail();
     await this.onTrigger(trigger);
     this.triggers.push(trigger);
+  }
+  deletions: (DeletedRef & { project: string })[] = [];
+  async refDeleted(project: string, deleted: DeletedRef): Promise<void> {
+    this.#fail();
+    this.deletions.push({ project, ...deleted });
   }
   async rerun(_project: string, request: RerunRequest): Promise<void> {
     this.reruns.push(request);
@@ -218,7 +224,11 @@ export async function testServer(
     deployTokens: deployTokens(stores.records),
     ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
     protectionOf: options.protectionOf ?? (async () => undefined),
-    resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
+    resolveRef: async ({ default_branch }, { ref = default_branch, refKind = 'branch' }) => ({
+      ref,
+      refKind,
+      sha: (ref === 'main' ? 'd' : 'e').repeat(40),
+    }),
     webhooks,
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
     proxies: [],

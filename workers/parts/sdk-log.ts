@@ -16,7 +16,18 @@ const isAskedAgain = ({ meta }: LogEntry): boolean =>
 const isVerdict = ({ message, meta }: LogEntry): boolean =>
   message === 'Workflow failed' && meta?.error instanceof Error && meta.error.stack === '';
 /** Fields that distinguish events. */
-const SHOWN = ['taskQueue', 'workflowId', 'activityType', 'activityId', 'attempt'] as const;
+const SHOWN = [
+  'taskQueue',
+  'workflowId',
+  'activityType',
+  'activityId',
+  'attempt',
+  // Of davit's own messages.
+  'pipeline',
+  'context',
+  'code',
+  'reason',
+] as const;
 
 export const sdkLogger = (logLevel: string, write: (line: string) => void): DefaultLogger =>
   new DefaultLogger(LEVELS[logLevel] ?? 'ERROR', (entry) => {

@@ -38,6 +38,7 @@ export function approvalQuestion(run: Run, job: JobRun): ApprovalQuestion | unde
     job: spec.key,
     ...(spec.environment && { environment: spec.environment.name }),
     startedBy: trigger.actor,
+    ...(trigger.startedBefore && { startedBefore: trigger.startedBefore }),
     ref: trigger.ref,
     ...(run.plan.trust && { protectedRef: run.plan.trust.protectedRef }),
     fork: trigger.fork,

@@ -15,6 +15,7 @@ import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type { ApplyOutput, DeployInput, Limits } from '../../activities/contract.ts';
 import type { DeployedState, JobResult } from '../../src/plan/model/outcome.ts';
+import { standsText } from '../../src/plan/policy/deployed-text.ts';
 import { jobActivities, type JobActivities } from '../activities.ts';
 import { classify, type ActivityFailureKind } from '../failures.ts';
 import { hasVersion } from '../versions.ts';
@@ -72,7 +73,11 @@ async function rollBack(
   const rolledBack = await retryUntilDone<DeployedState>(deployment, (activities, input) =>
     activities.rollbackDeploy({ ...input, previous: applied.previous, newSeq: deployment.seq + 1 }),
   );
-  if ('value' in rolledBack) return { ...result, started: true, deployed: rolledBack.value };
+  if ('value' in rolledBack) {
+    const deployed = rolledBack.value;
+    const message = `${result.message ?? 'The deployment failed.'} ${standsText(deployed)}`;
+    return { ...result, started: true, deployed, message };
+  }
   const reason = rolledBack.failure.kind === 'defect' ? `: ${rolledBack.failure.message}` : '.';
   return {
     ...result,
@@ -189,7 +194,7 @@ function notApplied(job: JobRun, failure: ActivityFailureKind): JobResult {
 
 function unknownState(job: JobRun, failure: ActivityFailureKind, state: DeployedState): JobResult {
   if (failure.kind === 'cancelled') {
-    const message = 'Cancelled during the rollout, and rolled back.';
+    const message = 'Cancelled during the rollout.';
     return { ...cancelledResult(job), deployed: state, message };
   }
   const message =

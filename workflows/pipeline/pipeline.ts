@@ -14,25 +14,29 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { Asker, PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
-import { waitsOf } from '../../src/plan/policy/waits.ts';
+import { allWaitsOf, isStill, waitsOf } from '../../src/plan/policy/waits.ts';
 import { DEADLINE_REASON, workflowEnd } from '../../src/plan/policy/workflow-end.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
+import { compilePatiently } from './compile-patiently.ts';
 import { unproven, verifies } from '../proof.ts';
 import { decide, outdated, type DecisionTarget } from './submit-decision.ts';
-import { causeMessage, classify } from '../failures.ts';
+import { causeMessage } from '../failures.ts';
 import { hasVersion } from '../versions.ts';
 import { CancelRequest } from './cancel-request.ts';
 import { throwEnd } from './end-workflow.ts';
 import { setPipelineHandlers } from './handlers.ts';
 import { makeRun } from './make-run.ts';
 import { UpstreamLink } from '../upstream-link.ts';
+import { ForgeLink } from './forge-link.ts';
 import { reportEnd } from './project-link.ts';
 import { Scheduler } from './scheduler.ts';
 import { viewOf } from '../job/state.ts';
 import { Visibility } from '../visibility.ts';
 
 type Compiled = Extract<CompileOutput, { kind: 'plan' }>;
-type Planned = { compiled: Compiled; seed?: PipelineRecord } | { state: PipelineState; reason: string };
+type Planned =
+  | { compiled: Compiled; seed?: PipelineRecord }
+  | { state: PipelineState; reason: string; cause?: PipelineStatus['cause'] };
 
 /** Workflow `pipeline/SLUG/IID`; its result, or the details of its failure, are the verdict. */
 export async function pipeline(input: PipelineInput): Promise<PipelineState> {
@@ -44,22 +48,28 @@ export async function pipeline(input: PipelineInput): Promise<PipelineState> {
 class PipelineWorkflow {
   readonly #input: PipelineInput;
   readonly #upstream: UpstreamLink;
+  readonly #forge: ForgeLink;
   readonly #own: CancellationScope;
   readonly #cancelRequest: CancelRequest;
   #startedAt = Date.now();
   readonly #visibility = new Visibility(
     () => this.status(),
-    () => this.#target?.run.jobs ?? [],
+    () => this.#waits(),
   );
   readonly #compiling = new CancellationScope({ cancellable: true });
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
   #reason: string | undefined;
+  /** Why the forge is waited for. */
+  #away: string | undefined;
+  #cause: PipelineStatus['cause'];
   /** The verdict if no job determines it: a faulty or empty file, or a cancel before there was a plan. */
   #fixed: PipelineState | undefined;
   #cancelled: string | undefined;
   #cancelledBy: PipelineStatus['cancelledBy'];
   #newer: string | undefined;
+  /** False in a run from before the forge was told each state. */
+  #tellsForge = false;
   #endedAt: number | undefined;
   /** Cancel requests whose proof is being verified: the record names the person. */
   #verifying = 0;
@@ -67,6 +77,7 @@ class PipelineWorkflow {
   constructor(input: PipelineInput, scopes: { root: CancellationScope; own: CancellationScope }) {
     this.#input = input;
     this.#upstream = new UpstreamLink(input);
+    this.#forge = new ForgeLink(input, scopes.own);
     this.#own = scopes.own;
     setPipelineHandlers({
       id: input.id,
@@ -86,6 +97,7 @@ class PipelineWorkflow {
     if ('state' in planned) {
       this.#fixed = planned.state;
       this.#reason = planned.reason;
+      this.#cause = planned.cause;
     } else this.#schedule(planned.compiled, planned.seed);
     for (;;) {
       await this.#target?.scheduler.settled();
@@ -130,11 +142,12 @@ class PipelineWorkflow {
       source: trigger.source,
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
-      reason: this.#target?.scheduler.cancelled ?? this.#reason,
+      reason: this.#target?.scheduler.cancelled ?? this.#away ?? this.#reason,
+      ...(this.#cause && { cause: this.#cause }),
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
-      waitingFor: waitsOf(jobs),
+      waitingFor: this.#away === undefined ? waitsOf(jobs) : ['forge'],
       ...(this.#target && { plan: this.#target.run.planBlob }),
       ...(this.#target?.run.plan.trust?.protectedRef && { protected: true as const }),
       ...(this.#target?.run.plan.trust?.fork && { fork: true as const }),
@@ -157,6 +170,12 @@ class PipelineWorkflow {
       (state === 'success' || state === 'skipped')
       ? 'canceled'
       : state;
+  }
+
+  #waits(): { all: string[]; still: boolean } {
+    if (this.#away !== undefined) return { all: ['forge'], still: true };
+    const jobs = this.#target?.run.jobs ?? [];
+    return { all: allWaitsOf(jobs), still: isStill(jobs) };
   }
 
   #allowedFailures(): string[] {
@@ -203,19 +222,17 @@ class PipelineWorkflow {
   }
 
   async #compile(): Promise<Planned> {
-    const { id, iid, number, trigger } = this.#input;
-    for (;;) {
-      try {
-        const output = await compiling.compilePipeline({ id, iid, number, trigger });
-        if (output.kind === 'plan') return { compiled: output };
-        if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
-        return { state: 'config_error', reason: output.problems.join('\n') };
-      } catch (error) {
-        // Its worker is shutting down: another one takes it.
-        if (classify(error).kind !== 'requeued') throw error;
-        await sleep('1s', { summary: 'compile again' });
-      }
-    }
+    const { id, iid, number, trigger, order } = this.#input;
+    const input = { id, iid, number, trigger, ...(order !== undefined && { order }) };
+    const output = await compilePatiently(input, (why) => {
+      this.#away = why;
+      this.#visibility.changed();
+    });
+    if (output.kind === 'plan') return { compiled: output };
+    if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
+    const reason = output.problems.join('\n');
+    const { cause } = output;
+    return cause ? { state: 'failed', reason, cause } : { state: 'config_error', reason };
   }
 
   #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {
@@ -223,6 +240,7 @@ class PipelineWorkflow {
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
       this.#visibility.changed();
+      if (this.#tellsForge) this.#forge.changed(() => this.status());
       this.#target?.scheduler.applyAutoCancel();
       if (this.#upstream.hasListeners) this.#upstream.changed(this.status());
     };
@@ -233,7 +251,9 @@ class PipelineWorkflow {
     if (this.#newer !== undefined) scheduler.supersede(this.#newer);
     this.#upstream.created();
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
-    void this.#report('running');
+    if (seed?.status.endedAt !== undefined) this.#forge.after(seed.status.endedAt);
+    this.#tellsForge = hasVersion('statusOfEachState');
+    if (!this.#tellsForge) void this.#report('running');
     if (this.#cancelled !== undefined && !seed) return scheduler.cancelPermanently(this.#cancelled);
     const isCurrent = this.#isCurrent(seed);
     // With a record, the first step restores what was open; the decision may be about that.
@@ -256,11 +276,14 @@ class PipelineWorkflow {
     const plan = 'compiled' in planned ? planned.compiled.planBlob : undefined;
     const { trigger, order } = this.#input;
     const record = { version: 1, status, trigger, order, plan } as const;
+    const recorded = durable.recordPipeline({ record }).catch((error: unknown) => {
+      this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
+    });
     await Promise.all([
-      durable.recordPipeline({ record }).catch((error: unknown) => {
-        this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
-      }),
-      this.#report(status.state),
+      // The forge is told what the record says.
+      hasVersion('statusOfEachState')
+        ? recorded.then(() => this.#forge.ended(status))
+        : Promise.all([recorded, this.#report(status.state)]),
       this.#target?.run.cleanup.flush(),
     ]);
     await this.#upstream.ended(status);

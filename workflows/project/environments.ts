@@ -10,6 +10,7 @@ import {
   nextStop,
   stopNow,
   stopWithPipeline,
+  withoutStop,
   withStopRequest,
 } from '../../src/plan/policy/environments.ts';
 import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
@@ -108,12 +109,34 @@ export class EnvironmentKeeper {
       confirm: true,
       stops: environment.since,
     };
-    if (verifies()) Object.assign(decision, await durable.proveStop({ pipeline, decision }));
+    if (verifies()) {
+      const proven = await this.#prove(environment, decision);
+      if (!proven) return;
+      Object.assign(decision, proven);
+    }
     const open = await signalDecision(pipeline, decision);
     // If it was deployed again meanwhile, it has a new time to stop.
     const current = this.#list().find((other) => other.name === name);
     if (current?.pipeline !== pipeline || current.state === 'stopped') return;
     this.#set(withStopRequest(this.#list(), name, open, Date.now()));
     if (!open) this.#rerun({ pipeline, decision });
+  }
+
+  /** Undefined: it is not stopped now. No answer may end the project. */
+  async #prove(
+    environment: EnvironmentState,
+    decision: Decision,
+  ): Promise<Pick<Decision, 'proof'> | undefined> {
+    const { name, pipeline, since } = environment;
+    try {
+      const { refused, ...proven } = await durable.proveStop({ pipeline, decision });
+      if (refused === undefined) return proven;
+      this.#set(withoutStop(this.#list(), environment));
+    } catch {
+      // The activity failed and is not repeated by itself: the request is made again later.
+      if (this.#list().some((one) => one.name === name && one.since === since))
+        this.#set(withStopRequest(this.#list(), name, true, Date.now()));
+    }
+    return undefined;
   }
 }

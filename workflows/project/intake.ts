@@ -16,6 +16,7 @@ import {
   type PipelineId,
 } from '../../src/plan/model/ids.ts';
 import {
+  applyDeletions,
   forgetQueued,
   headOf,
   isForgeEvent,
@@ -93,6 +94,7 @@ export class Intake {
     }
     if (trigger.upstream) await this.#reportStart(trigger);
     this.#memory.queue.shift();
+    applyDeletions(this.#memory, trigger.key);
   }
 
   /** To the trigger job that asked: the number of its pipeline, or why there is none. */

@@ -14,6 +14,8 @@ export interface ExitNote {
   late?: boolean;
   /** Its disk was full when it ended. */
   full?: boolean;
+  /** How many processes of the container the kernel has killed for their memory, as the kernel says. */
+  memoryKills?: number;
 }
 export type Verdict = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'exitCode'>;
 
@@ -50,7 +52,7 @@ export function verdictOf(
     };
   if (note?.full && !note.stopped && note.code !== 0) return fullDisk(note.code);
   if (limits.unread && note && !note.stopped && note.code !== 0) return engineGone(note.code);
-  if (note && !note.stopped) return ofScript(note.code, state.oomKilled);
+  if (note && !note.stopped) return ofScript(note.code, state.oomKilled, note.memoryKills);
   if (limits.timedOut || tooLong)
     return {
       outcome: 'failed',
@@ -89,7 +91,7 @@ const engineGone = (code: number): Verdict => ({
   message: `The script ended with exit code ${code} while the container engine was down; lost output may have caused the failure.`,
 });
 
-function ofScript(code: number, oomKilled: boolean): Verdict {
+function ofScript(code: number, oomKilled: boolean, memoryKills = 0): Verdict {
   if (code === 0) return { outcome: 'succeeded', exitCode: 0 };
   // A wrapper (make, npm, a shell) ends with a code of its own when its child is killed.
   if (oomKilled)
@@ -101,6 +103,14 @@ function ofScript(code: number, oomKilled: boolean): Verdict {
         code === KILLED
           ? 'The job was killed: out of memory.'
           : `A process of the job was killed: out of memory (exit code ${code}).`,
+    };
+  // The engine's flag can be late or missing, and the script may have gone on after the kill.
+  if (memoryKills > 0)
+    return {
+      outcome: 'failed',
+      kind: 'out_of_memory',
+      exitCode: code,
+      message: `exit code ${code}, probably out of memory: the kernel has killed ${memoryKills} of its processes for it.`,
     };
   return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
 }

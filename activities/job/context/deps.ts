@@ -39,6 +39,8 @@ export interface JobDeps extends LeaseDeps, AttemptPortsOf {
   credentials: Pick<Credentials, 'forJob'>;
   facts: InstallationFacts;
   worker: JobWorker;
+  /** PEM of the authority that a script needs to verify the server; undefined where it needs none. */
+  serverAuthority(): Promise<string | undefined>;
   /** Epoch ms by the server's clock. */
   now(): number;
   /** Tells the workflow that a job runs. Best effort. */

@@ -19,7 +19,8 @@ import { collectReports } from './reports.ts';
 import { retryWhileStoreUnavailable } from '../../runtime/retry-policies.ts';
 import { retryUntilStored } from '../context/store-retry.ts';
 import { fillSpec } from '../start/resolved.ts';
-import { EXIT_FILE } from '../start/supervisor-script.ts';
+import { EXIT_FILE, MEMORY_FILE } from '../start/supervisor-script.ts';
+import { withMemoryKills } from '../sidecars/memory-kills.ts';
 import { removeSidecars, copySystemUnderTestLog } from '../sidecars/system-under-test.ts';
 import {
   type ExitNote,
@@ -43,7 +44,7 @@ export const STORE_LIMIT_MS = 45 * 60_000;
  * reports and artifacts, artifacts for other pipelines, the last lines of the log.
  */
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
-  const verdict = await readEnd(job, state, timedOut);
+  const verdict = await withMemoryKills(job, await readEnd(job, state, timedOut));
   const lines = await fillOpen(job);
   lines.push(...(await saveCaches(job, state.labels, verdict)));
   const coverage = await coverageOf(job, lines);
@@ -241,7 +242,10 @@ async function exitNote(job: Job, state: ContainerState, timedOut: boolean): Pro
     if (own.every((word) => word === '')) return { code: 0, stopped: false };
   }
   const text = await readContainerFile(engine, { container: job.name, path: EXIT_FILE, maxBytes: 64 });
-  return text === undefined ? undefined : parseExitNote(text);
+  const note = text === undefined ? undefined : parseExitNote(text);
+  if (!note || note.code === 0 || state.oomKilled) return note;
+  const kills = await readContainerFile(engine, { container: job.name, path: MEMORY_FILE, maxBytes: 64 });
+  return { ...note, memoryKills: Number(/^\d{1,9}$/.exec(kills?.trim() ?? '')?.[0] ?? 0) };
 }
 
 type Kept = { verdict: Verdict; warnings: string[] } & Pick<

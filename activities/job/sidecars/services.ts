@@ -39,6 +39,9 @@ export async function startServices(
   };
 }
 
+/** Its container. */
+export const serviceName = (attempt: string, index: number): string => `${attempt}-svc-${index}`;
+
 interface ServiceStart {
   service: ServiceSpec;
   index: number;
@@ -61,7 +64,7 @@ async function startService(job: Job, starting: ServiceStart): Promise<Started> 
     { ...service, platform, ask: job.spec, use: useOf(job.spec, job.input) },
     { signal: lease.signal, say: (text) => starting.notes.push(text) },
   );
-  const container = `${job.name}-svc-${index}`;
+  const container = serviceName(job.name, index);
   const { env, files } = request.environments.services[index] ?? { env: [], files: {} };
   await deps.engine.createContainer({
     name: container,

@@ -27,6 +27,7 @@ export async function resolvedOf(job: Job): Promise<ResolvedVariables> {
         worker,
         credentials,
         cloneUrl: cloneUrlOf(job),
+        authority: { pem: deps.serverAuthority, server: deps.facts.url },
         more: apiVariables(job),
       }),
     );

@@ -16,6 +16,8 @@
  *           it, then after_script runs; `full` if the disk is full, then the container does not exit with 0,
  *           so that the file is read. The file exists from the start, and is written in place: a full disk
  *           cannot lose the exit code.
+ *           `/davit/memory` has how many processes the kernel has killed for their memory, if the script failed
+ *           and it says so. It is a file of its own, because workers of earlier versions read the other one.
  *  SCRIPT-5 SIGTERM reaches every process of the container, then after_script runs with
  *           CI_JOB_STATUS=canceled, except at the job's timeout. SIGKILL, by the worker, ends all of it.
  *
@@ -28,6 +30,7 @@ import { quote } from '../../../src/utils/shell-quote.ts';
 export const DAVIT_DIR = '/davit';
 export const SUPERVISOR = `${DAVIT_DIR}/run`;
 export const EXIT_FILE = `${DAVIT_DIR}/exit`;
+export const MEMORY_FILE = `${DAVIT_DIR}/memory`;
 /** Initial content of the exit file: it reserves the space. */
 export const EXIT_RESERVED = `${' '.repeat(63)}\n`;
 export const AFTER_SCRIPT_SECONDS = 300;
@@ -45,6 +48,8 @@ export interface SupervisorOptions {
   timeoutMs: number;
   /** Tests only: a folder other than `/davit`. */
   dir?: string;
+  /** Tests only: other files than the kernel's. */
+  memoryCounters?: readonly string[];
   /** RUNNER_SCRIPT_TIMEOUT; default: none. */
   scriptSeconds?: number;
   /** RUNNER_AFTER_SCRIPT_TIMEOUT; default: 5 minutes. */
@@ -61,6 +66,7 @@ export function supervisorText(options: SupervisorOptions): string {
     readVariables(dir, options.projectDir),
     options.scriptSeconds === undefined ? NO_DOG : scriptDog(dir, options.scriptSeconds),
     runScript(dir, Math.floor(options.timeoutMs / 1_000)),
+    noteMemoryKills(dir, options.memoryCounters ?? MEMORY_COUNTERS),
     runAfterScript(dir, options.afterSeconds ?? AFTER_SCRIPT_SECONDS),
     `if [ -n "$davit_rm" ]; then "$davit_rm" -rf ${quote(filesDir(options.projectDir))} 2>/dev/null; fi
 ${options.lastLine ?? ''}if [ -n "$davit_full" ] && [ "$davit_code" -eq 0 ]; then exit 1; fi
@@ -208,6 +214,23 @@ if [ -n "$davit_stopped" ]; then
   davit_status=canceled
   if [ -n "$davit_date" ] && [ $(($("$davit_date" +%s) - davit_began)) -ge ${timeoutSeconds} ]; then davit_over=1; fi
 fi
+`;
+
+/** `oom_kill` of the container's own group: cgroup v2, then v1. A shell alone can read it, also without memory for a program. */
+const MEMORY_COUNTERS = ['/sys/fs/cgroup/memory.events', '/sys/fs/cgroup/memory/memory.oom_control'];
+
+const noteMemoryKills = (
+  dir: string,
+  counters: readonly string[],
+): string => `if [ "$davit_code" -ne 0 ]; then
+  for davit_file in ${counters.map(quote).join(' ')}; do
+    if [ -r "$davit_file" ]; then
+      while read -r davit_key davit_value; do
+        if [ "$davit_key" = oom_kill ] && [ "$davit_value" -gt 0 ]; then printf '%s\\n' "$davit_value" >${dir}/memory; fi
+      done <"$davit_file"
+    fi
+  done
+fi 2>/dev/null
 `;
 
 const runAfterScript = (

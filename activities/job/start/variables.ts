@@ -43,6 +43,8 @@ export interface VariableSources {
   worker: WorkerFacts;
   /** Where scripts of the project clone from with CI_JOB_TOKEN, if they reach it. */
   cloneUrl?: string | undefined;
+  /** What scripts that call the server verify it by. */
+  authority?: { pem(): Promise<string | undefined>; server: string };
   /** Variables of the kind of job; they override all others. */
   more?: Record<string, string>;
 }
@@ -54,13 +56,14 @@ export async function resolveVariables(
   sources: VariableSources,
 ): Promise<ResolvedVariables> {
   const use = useOf(spec, input);
-  const [[registry, token], dotenv, own] = await Promise.all([
+  const [[registry, token], dotenv, own, ca] = await Promise.all([
     // The password of the registry is the same token, which is fetched once.
     sources.credentials
       .forJob(use)
       .then(async (token) => [await registryVariables(use, sources), token] as const),
     dotenvVariables(input, sources.blobs),
     Promise.all(spec.variables.map((variable) => valueOf(spec, variable, sources.secrets))),
+    sources.authority?.pem(),
   ]);
   const set = new VariableSet(spec.projectDir);
   for (const [name, value] of Object.entries(predefined(spec, input, sources.worker))) set.put(name, value);
@@ -70,6 +73,7 @@ export async function resolveVariables(
     set.put('CI_JOB_TOKEN', token);
     set.masked.push(token);
   }
+  if (ca !== undefined && sources.authority) set.putAuthority(ca, sources.authority.server);
   const putOwn = (layer: boolean): void => {
     for (const [index, variable] of spec.variables.entries())
       if (isAboveDotenv(variable) === layer) set.putOwn(variable, own[index]);
@@ -114,6 +118,17 @@ class VariableSet {
   put(name: string, value: string, kind: Settable['kind'] = 'plain'): void {
     this.#byName.set(name, { name, value, file: false, masked: false });
     this.#puts.push({ name, text: value, kind });
+  }
+
+  /** As GitLab's runner: a file, which git in a script uses for this server and for no other host. */
+  putAuthority(pem: string, server: string): void {
+    const name = 'CI_SERVER_TLS_CA_FILE';
+    const path = `${filesDir(this.#projectDir)}/${name}`;
+    this.#byName.set(name, { name, value: pem, file: true, masked: false });
+    this.#puts.push({ name, text: path, kind: 'plain' });
+    this.put('GIT_CONFIG_COUNT', '1');
+    this.put('GIT_CONFIG_KEY_0', `http.${new URL(server).origin}/.sslCAInfo`);
+    this.put('GIT_CONFIG_VALUE_0', path);
   }
 
   putOwn(variable: SpecVariable, value: string | undefined): void {

@@ -15,7 +15,9 @@
  *  LOG-4 `log/fenced` means that a newer dispatch writes this log. This one never writes again.
  *  LOG-5 davit's own lines are before the first record and behind the last, never in between: a resume would
  *        break LOG-1.
- *  LOG-6 davit's own lines begin with a mark, which nothing that a job prints has: it is masked there.
+ *  LOG-6 A last line of the output without a newline ends before davit's own lines. So no checkpoint is taken within a
+ *        line: a new follower has to see how the output ends.
+ *  LOG-7 davit's own lines begin with a mark, which nothing that a job prints has: it is masked there.
  */
 import type { LogCheckpoint, LogRecord } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
@@ -33,6 +35,7 @@ export interface ContainerLogOptions extends AppenderOptions {
 }
 
 const encoder = new TextEncoder();
+const NEWLINE = 0x0a;
 
 export class ContainerLog {
   readonly #options: ContainerLogOptions;
@@ -45,6 +48,8 @@ export class ContainerLog {
   #conflict = false;
   #withheld = false;
   #endRead = false;
+  /** What was written last is a line of the output that has not ended. */
+  #inLine = false;
 
   private constructor(options: ContainerLogOptions, appender: Appender, position: LogCheckpoint) {
     this.#options = options;
@@ -113,7 +118,7 @@ export class ContainerLog {
     this.#putOutput(this.#output.push(last ?? record.bytes));
     this.#position = { engineTime: record.time, recordsAtTime, offset: this.#appender.end };
     // No checkpoint behind the mark: the dispatch that resumes must read it too.
-    if (!last && this.#output.idle) this.#appender.mark(this.#position);
+    if (!last && this.#output.idle && !this.#inLine) this.#appender.mark(this.#position);
     await this.#appender.drain();
   }
 
@@ -138,7 +143,10 @@ export class ContainerLog {
   /** Records were lost before they were read: the log reports that and is marked incomplete. */
   lost(text: string): void {
     this.#incomplete = true;
-    if (!this.ended) this.#appender.put(notice(text));
+    if (this.ended) return;
+    if (this.#inLine) this.#appender.put(encoder.encode('\n'));
+    this.#inLine = false;
+    this.#appender.put(notice(text));
   }
 
   /** Everything written so far is durable in the store. */
@@ -165,7 +173,10 @@ export class ContainerLog {
     this.#appender.abandon();
   }
 
+  /** davit's own (LOG-6). */
   #put(bytes: Uint8Array): void {
+    if (this.#inLine) this.#appender.put(encoder.encode('\n'));
+    this.#inLine = false;
     this.#appender.put(bytes);
     if (this.#recordsOver) return;
     this.#position = { ...this.#position, offset: this.#appender.end };
@@ -173,6 +184,9 @@ export class ContainerLog {
   }
 
   #putOutput(bytes: Uint8Array): void {
-    if (!this.#withheld) this.#appender.putCapped(bytes);
+    if (this.#withheld || bytes.length === 0) return;
+    this.#appender.putCapped(bytes);
+    // The notice of a log that was cut ends its line.
+    this.#inLine = !this.#appender.capped && bytes.at(-1) !== NEWLINE;
   }
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type {
   AuditLog,
+  DeliveryLog,
   BlobStore,
   Collected,
   CollectRequest,
@@ -11,6 +12,7 @@ import type {
 } from '../ports.ts';
 import { diskAudit } from './audit.ts';
 import { diskBlobs } from './blobs.ts';
+import { diskDeliveries } from './deliveries.ts';
 import { collectLogs } from './collect-logs.ts';
 import { collectBlobs } from './collect.ts';
 import { makeDir, onDisk, Scratch } from './files.ts';
@@ -24,6 +26,7 @@ export interface DiskStores {
   records: RecordStore;
   logs: FollowedLogs;
   audit: AuditLog;
+  deliveries: DeliveryLog;
   /** Removes blobs that nothing needs any more. */
   collect(request: CollectRequest): Promise<Collected>;
   usage(): Promise<DiskUsage>;
@@ -44,11 +47,13 @@ export async function diskStores(folder: string): Promise<DiskStores> {
   });
   const logs = diskLogs(join(folder, 'logs'));
   const audit = diskAudit(join(folder, 'audit'));
+  const deliveries = diskDeliveries(join(folder, 'deliveries'));
   return {
     blobs: diskBlobs(join(folder, 'blobs'), scratch),
     records: diskRecords(folder, scratch),
     logs,
     audit,
+    deliveries,
     collect: async (request) => {
       const collected = await collectBlobs(folder, request);
       const { logsBefore } = request;
@@ -59,6 +64,7 @@ export async function diskStores(folder: string): Promise<DiskStores> {
     close: async () => {
       await logs.close();
       await audit.close();
+      await deliveries.close();
       await leave();
     },
   };

@@ -10,6 +10,8 @@ export interface ForgeCall {
   url: string;
   headers: Record<string, string>;
   body?: Record<string, unknown>;
+  /** A server error is an answer too. */
+  anyStatus?: true;
 }
 export interface ForgeResponse {
   host: string;
@@ -20,7 +22,7 @@ export interface ForgeResponse {
 }
 const MAX_RESPONSE_BYTES = 1024 * 1024;
 
-/** Rejects with `forge/away`; returns any response, whatever its status. */
+/** Rejects with `forge/away`, also after a server error; returns any other response, whatever its status. */
 export async function send(
   call: ForgeCall,
   dispatcher?: Dispatcher,
@@ -43,7 +45,7 @@ export async function send(
     // The cause may contain the request with its token, so the message has the host only.
     throw new DavitError('forge/away', `The forge at ${host} did not respond.`);
   }
-  if (response.status >= 500 || response.status === 429)
+  if (!call.anyStatus && (response.status >= 500 || response.status === 429))
     throw new DavitError('forge/away', `The forge at ${host} responded with ${response.status}.`);
   return response;
 }

@@ -61,7 +61,7 @@ async function fetchCommit(inRepo: InRepo, { names, target, whole }: CommitFetch
     const refs = [`+${name}:refs/davit/${target}`];
     const fetched = await fetchInto(inRepo, { from: 'origin', refs, options });
     if (fetched.code === 0) return true;
-    throwIfFatal(fetched.stderr);
+    throwIfFatal(fetched);
   }
   return false;
 }

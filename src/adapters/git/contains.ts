@@ -19,7 +19,7 @@ export async function containsCommit(place: GitWorkspace, url: string, commit: H
     options: ['--filter=tree:0'],
   });
   if (fetched.code !== 0) {
-    throwIfFatal(fetched.stderr);
+    throwIfFatal(fetched);
     return false;
   }
   const head = (await expectOk(inRepo('rev-parse', '--verify', `${HERE}^{commit}`))).trim();

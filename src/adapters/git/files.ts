@@ -72,7 +72,7 @@ async function fetchCommit(inRepo: InRepo, sha: string): Promise<void> {
   const options = ['--filter=blob:none', ...depthOption(1)];
   const fetched = await fetchInto(inRepo, { from: 'origin', refs: [sha], options });
   if (fetched.code === 0) return;
-  throwIfFatal(fetched.stderr);
+  throwIfFatal(fetched);
   throw new DavitError('git/no-commit', `The repository does not provide the commit ${sha.slice(0, 12)}.`);
 }
 

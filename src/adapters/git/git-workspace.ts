@@ -3,6 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import { removeTempFolder, tempFolder } from '../temp.ts';
+import { mayCarryToken } from '../text.ts';
 import { DEFAULT_PROTOCOLS, type CheckedUrl, type GitProtocol } from './validate.ts';
 import type { GitWorkspace } from './run.ts';
 
@@ -11,6 +12,8 @@ export interface GitOptions {
   protocols?: readonly GitProtocol[];
   /** Files with an additional authority, by the origin that it is for. */
   authorities?: ReadonlyMap<string, string>;
+  /** Origins that get a token over plain http: `http://gitea.lan:3000`. */
+  plainOrigins?: ReadonlySet<string>;
   /** PATH of the git process. */
   path?: string;
   /** Parent of the temporary folders. */
@@ -22,21 +25,22 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/
 
 /** A private folder with the credentials (GIT-2). */
 export async function openWorkspace(
-  { protocols = DEFAULT_PROTOCOLS, path = PATH, temp, authorities }: GitOptions,
+  { protocols = DEFAULT_PROTOCOLS, path = PATH, temp, authorities, plainOrigins }: GitOptions,
   url: CheckedUrl,
   { auth, signal }: { auth?: Auth; signal?: AbortSignal },
 ): Promise<GitWorkspace> {
+  const header = headerOf(url, auth, plainOrigins);
   const root = await tempFolder('git', temp);
   try {
     await chmod(root, 0o700);
-    await writeFile(join(root, 'gitconfig'), `${credentials(url, auth)}${trust(authorities)}`, {
+    await writeFile(join(root, 'gitconfig'), `${header}${trust(authorities)}`, {
       mode: 0o600,
     });
   } catch (error) {
     await removeTempFolder(root);
     throw error;
   }
-  return { root, protocols, path, signal };
+  return { root, protocols, path, signal, authorized: header !== '' };
 }
 
 export const removeWorkspace = ({ root }: GitWorkspace): Promise<void> => removeTempFolder(root);
@@ -58,13 +62,14 @@ const trust = (authorities: GitOptions['authorities']): string =>
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
 /** An `http.URL.extraHeader` for this origin alone; empty without credentials and for ssh. */
-function credentials(url: CheckedUrl, auth: Auth | undefined): string {
+function headerOf(url: CheckedUrl, auth: Auth | undefined, plainOrigins: GitOptions['plainOrigins']): string {
   if (!auth || !url.origin) return '';
-  const plain = url.origin.startsWith('http:') && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url.origin);
-  if (plain)
-    throw new DavitError('git/bad-request', 'davit sends no token over plain http.', {
-      hint: 'Use an https address, or remove clone_token.',
-    });
+  if (!mayCarryToken(url.origin, plainOrigins)) throw plainHttp('clone_token');
   const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
   return `[http "${url.origin}"]\n\textraHeader = Authorization: Basic ${basic}\n`;
 }
+
+export const plainHttp = (token: string): DavitError =>
+  new DavitError('git/bad-request', `davit does not send ${token} over plain http.`, {
+    hint: 'Use an https address. In a network that you trust, set `allow_http: true` for the project.',
+  });

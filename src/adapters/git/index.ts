@@ -116,10 +116,10 @@ async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceReq
   const bySha = await fetchInto(inRepo, { ...follow, options: depthOption(request.depth) });
   if (bySha.code !== 0) {
     // Some servers provide only branch tips: fetch the whole ref, because the commit may be below any depth.
-    throwIfFatal(bySha.stderr);
+    throwIfFatal(bySha);
     for (const ref of fullNames(request.ref)) {
       const byRef = await fetchInto(inRepo, { from: url.url, refs: [ref] });
-      if (byRef.code !== 0) throwIfFatal(byRef.stderr);
+      if (byRef.code !== 0) throwIfFatal(byRef);
     }
   }
   const there = await inRepo('cat-file', '-e', `${request.sha}^{commit}`);
@@ -143,7 +143,7 @@ async function wholeHistory(inRepo: InRepo, url: string): Promise<void> {
   const all = ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'];
   const quiet = ['--quiet', '--no-recurse-submodules', '--no-write-fetch-head'];
   const fetched = await inRepo('fetch', ...quiet, '--end-of-options', url, ...all);
-  if (fetched.code !== 0) throwIfFatal(fetched.stderr);
+  if (fetched.code !== 0) throwIfFatal(fetched);
 }
 
 /** Fetches the tag itself; undefined for a lightweight tag, and for one that no longer exists. */

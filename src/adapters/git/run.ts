@@ -13,6 +13,8 @@ export interface GitWorkspace {
   /** PATH for git and ssh. */
   path: string;
   signal?: AbortSignal;
+  /** Its credentials are in `gitconfig`. */
+  authorized?: boolean;
   /** Bytes of output that are kept; `MAX_OUTPUT` by default. */
   maxOutput?: number;
 }
@@ -20,6 +22,8 @@ export interface GitResult {
   code: number;
   stdout: string;
   stderr: string;
+  /** Credentials were sent. */
+  authorized: boolean;
 }
 
 /**
@@ -86,7 +90,13 @@ export async function git(place: GitWorkspace, args: readonly string[]): Promise
     });
     child.once('close', (code) => {
       if (place.signal?.aborted) reject(abortReason(place.signal));
-      else resolve({ code: code ?? 128, stdout: out(), stderr: err() });
+      else
+        resolve({
+          code: code ?? 128,
+          stdout: out(),
+          stderr: err(),
+          authorized: place.authorized === true,
+        });
     });
   });
 }

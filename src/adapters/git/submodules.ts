@@ -165,7 +165,7 @@ async function fetchOne(
   const bySha = await fetch([module.sha], depthOption(context.request.depth));
   if (bySha.code !== 0) {
     // Some servers provide only branch tips.
-    throwIfFatal(bySha.stderr);
+    throwIfFatal(bySha);
     await expectOkFromServer(fetch(['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], []));
   }
   const out = await inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', module.sha);

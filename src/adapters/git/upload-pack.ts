@@ -10,14 +10,22 @@ import { DavitError } from '../../errors.ts';
 import { codedStream } from '../../utils/coded-stream.ts';
 import { TrustingAgents } from '../authorities.ts';
 import type { PackRequest, UploadPack } from '../ports.ts';
+import { mayCarryToken } from '../text.ts';
+import { plainHttp, type GitOptions } from './git-workspace.ts';
 
 const SERVICE = 'git-upload-pack';
 const TIMEOUT_MS = 120_000;
 
-export function uploadPack(): UploadPack & { close(): Promise<void> } {
+/** Rejects with `git/bad-request` before a token goes over plain http. */
+export function uploadPack({ plainOrigins }: Pick<GitOptions, 'plainOrigins'> = {}): UploadPack & {
+  close(): Promise<void>;
+} {
   const trusting = new TrustingAgents();
   const agent = new Agent({ connectTimeout: 10_000, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
-  const baseOf = ({ url }: PackRequest): string => url.replace(/\/+$/, '');
+  const baseOf = ({ url, auth }: PackRequest): string => {
+    if (auth && !mayCarryToken(url, plainOrigins)) throw plainHttp('clone_token');
+    return url.replace(/\/+$/, '');
+  };
   return {
     async refs(asked) {
       const url = `${baseOf(asked)}/info/refs?service=${SERVICE}`;
@@ -73,10 +81,5 @@ async function answer(
   const denied = [401, 403, 404].includes(reply.statusCode);
   const text = `The repository responded with HTTP status ${reply.statusCode}.`;
   if (denied) throw new DavitError('git/denied', text);
-  const redirects = reply.headers.location !== undefined;
-  throw new DavitError(
-    'git/unreachable',
-    text,
-    redirects ? { hint: 'Set clone_url to the final address.' } : {},
-  );
+  throw new DavitError(reply.headers.location === undefined ? 'git/unreachable' : 'git/moved', text);
 }

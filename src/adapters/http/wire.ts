@@ -74,6 +74,7 @@ const approvalQuestion = z.object({
   job: z.string(),
   environment: z.string().optional(),
   startedBy: z.string(),
+  startedBefore: approvers.optional(),
   ref: z.string(),
   protectedRef: z.boolean().optional(),
   fork: z.boolean(),

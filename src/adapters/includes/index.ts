@@ -22,6 +22,7 @@ import type {
 } from '../ports.ts';
 import { readable, type IncludeSettings } from './projects.ts';
 import { remoteAnswer, type RemoteParts } from './remote.ts';
+import { templateAnswer } from './templates.ts';
 import { patternsOf, shaOf, versionOf } from './versions.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -29,6 +30,8 @@ const TIMEOUT_MS = 30_000;
 const WIDTH = 4;
 
 export interface IncludesParts extends RemoteParts {
+  /** For GitLab's own templates. */
+  templates?: RemoteParts['remote'];
   repositories: Repositories;
   secrets: Pick<Secrets, 'resolve'>;
   settings: IncludeSettings;
@@ -90,6 +93,7 @@ class Session implements IncludeSession {
     const [want] = wants;
     if (!want) return [];
     if (want.kind === 'remote') return [await remoteAnswer(want, this.#parts, this.#signal)];
+    if (want.kind === 'template') return [await templateAnswer(want.name, this.#parts, this.#signal)];
     if (want.kind === 'ref') return [await this.#ref(want.repository, want.ref)];
     if (want.kind === 'version') return [await this.#version(want.repository, want.version)];
     return this.#files(want, wants);

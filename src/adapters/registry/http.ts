@@ -273,7 +273,7 @@ export class RegistryHttp {
       `Cannot ${ask.what}: the registry ${this.host} does not respond (${code}).`,
       certificate
         ? {
-            hint: 'Its certificate is not trusted. A registry without TLS needs `insecure: true` in the installation file.',
+            hint: 'Its certificate is not trusted: an authority of your own is `ca_file` in the installation file. A registry without TLS needs `insecure: true` there.',
           }
         : {},
     );

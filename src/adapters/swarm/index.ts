@@ -11,7 +11,7 @@
  *   SWARM-4 The swarm never rolls back by itself: that would restore old labels and break SWARM-1.
  */
 import { filesOf } from './granted.ts';
-import { ownerOf } from './labels.ts';
+import { ownerOf, pipelineOf } from './labels.ts';
 import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
 import { path, type EngineApi } from '../docker/api.ts';
@@ -107,7 +107,8 @@ async function read(swarm: Swarm, name: string): Promise<TargetState> {
   const state = targetState(service, await findTasks(swarm, service), nodes);
   if (isForeign(raw, swarm.installation)) return { ...state, foreign: true };
   const owner = ownerOf(raw.Spec.Labels);
-  return owner === undefined ? state : { ...state, owner };
+  const pipeline = pipelineOf(raw.Spec.Labels);
+  return { ...state, ...(owner !== undefined && { owner }), ...(pipeline && { pipeline }) };
 }
 
 async function apply(swarm: Swarm, requested: DeployRequest): ReturnType<DeployTarget['apply']> {

@@ -1,10 +1,12 @@
 /** Labels of a deployment on a service and on each of its tasks. Pure. */
+import { parsePipelineId, pipelineId, type PipelineId } from '../../plan/model/ids.ts';
+
 type Labels = Record<string, string>;
 
 export const DEPLOY_ID = 'davit.deploy.id';
 export const DEPLOY_SEQ = 'davit.deploy.seq';
 /** Ids and numbers belong to one installation: another one, or one that was set up again, counts from 1. */
-const DEPLOY_INSTALLATION = 'davit.deploy.installation';
+export const DEPLOY_INSTALLATION = 'davit.deploy.installation';
 
 export interface DeployLabels {
   deployId: string;
@@ -26,6 +28,12 @@ export const DEPLOY_PIPELINE = 'davit.deploy.pipeline';
 
 export const ownerOf = (labels: Labels | undefined): string | undefined =>
   /^(.+)\/\d+$/.exec(labels?.[DEPLOY_PIPELINE] ?? '')?.[1];
+
+/** Undefined if davit did not write it. */
+export function pipelineOf(labels: Labels | undefined): PipelineId | undefined {
+  const known = parsePipelineId(labels?.[DEPLOY_PIPELINE] ?? '');
+  return known && pipelineId(known.slug, known.iid);
+}
 
 /** True if another installation set them. */
 export const isForeignStamp = (labels: Labels, installation: string | undefined): boolean =>

@@ -10,18 +10,23 @@ import { z } from 'zod';
 import type { Collected, DiskUsage } from '../../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { AuditPage } from '../../plan/model/audit.ts';
+import type { DeliveriesPage } from '../../plan/model/delivery.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../../plan/model/protocol.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { DeployTokenRecord, PipelineSummary } from '../../plan/model/records.ts';
 import type {
+  AgainRequest,
   ApiError,
   DecisionRequest,
   Health,
   ListedWorkerToken,
   MadeWorkerToken,
+  CommitStatuses,
   Reconciliation,
   TemporalPlace,
+  RetryRequest,
+  RetryResponse,
   RevokedWorkerTokens,
   StartResponse,
   StopResponse,
@@ -96,6 +101,12 @@ export class ApiClient {
     this.#json({ method: 'GET', path: pipelinePath(id), signal });
   decide = (id: PipelineId, decision: DecisionRequest): Promise<DecisionAnswer> =>
     this.#json({ method: 'POST', path: `${pipelinePath(id)}/decisions`, json: decision });
+  /** Failed and cancelled jobs of the pipeline again. */
+  retryPipeline = (id: PipelineId, request: RetryRequest): Promise<RetryResponse> =>
+    this.#json({ method: 'POST', path: `${pipelinePath(id)}/retry`, json: request });
+  /** The pipeline again, as a new one. */
+  again = (id: PipelineId, request: AgainRequest, signal?: AbortSignal): Promise<StartResponse> =>
+    this.#json({ method: 'POST', path: `${pipelinePath(id)}/again`, json: request, signal });
   cancel = (id: PipelineId): Promise<{ accepted: true }> =>
     this.#json({ method: 'POST', path: `${pipelinePath(id)}/cancel` });
   project = (slug: ProjectSlug): Promise<ProjectStatus> =>
@@ -112,6 +123,8 @@ export class ApiClient {
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
   temporal = (): Promise<TemporalPlace> => this.#json({ method: 'GET', path: '/api/v1/temporal' });
+  commitStatuses = (): Promise<CommitStatuses[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/commit-statuses' });
   deployTokens = (): Promise<DeployTokenRecord[]> =>
     this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
   revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>
@@ -122,6 +135,8 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/worker-tokens', json: request });
   revokeWorkerTokens = (of: { name: string; id?: string }): Promise<RevokedWorkerTokens> =>
     this.#json({ method: 'POST', path: '/api/v1/worker-tokens/revoke', json: of });
+  deliveries = (query: { project?: string; limit: number }): Promise<DeliveriesPage> =>
+    this.#json({ method: 'GET', path: '/api/v1/deliveries', query });
   audit = (query: { since?: string; limit: number; kinds: string }): Promise<AuditPage> =>
     this.#json({ method: 'GET', path: '/api/v1/audit', query });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });

@@ -1,7 +1,7 @@
 /** `davit config` and `davit schema`: the merged pipeline file, and the JSON schema of the language. */
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
-import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
+import { input, INPUT_HELP, PROJECT_PATH, projectPath, templates, TEMPLATES } from '../options.ts';
 import { problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
@@ -10,6 +10,7 @@ interface Options {
   file?: string;
   input?: Record<string, string>;
   projectPath?: Record<string, string>;
+  templates?: 'gitlab';
 }
 
 export function configCommand(program: Command, cli: Cli): void {
@@ -20,6 +21,7 @@ export function configCommand(program: Command, cli: Cli): void {
     .option('--file <path>', 'the same as an option')
     .option('--input <name=value>', INPUT_HELP, input)
     .option(...PROJECT_PATH, projectPath)
+    .option(...TEMPLATES, templates)
     .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
     .action(async (named: string | undefined, options: Options) => {
       // Loaded on demand: commands that need no compiler start faster without it.
@@ -30,6 +32,7 @@ export function configCommand(program: Command, cli: Cli): void {
         file: named ?? options.file,
         inputs: options.input,
         projectPaths: options.projectPath,
+        templates: options.templates,
       });
       const problems = new Problems();
       const text = mergedYaml(request, problems);

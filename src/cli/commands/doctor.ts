@@ -37,12 +37,13 @@ export function doctorCommand(program: Command, cli: Cli): void {
       const workers = () => withServer(cli, (client) => client.workers());
       const reconciliation = () => withServer(cli, (client) => client.reconciliation());
       const temporalUi = () => withServer(cli, (client) => findTemporalUi(cli, client));
+      const commitStatuses = () => withServer(cli, (client) => client.commitStatuses());
       const { examineSecurity } = await import('../../local/doctor/security.ts');
       const findings = options.security
         ? await examineSecurity(cli.settings, workers, () =>
             withServer(cli, (client) => client.workerTokens()),
           )
-        : await examine({ settings: cli.settings, workers, reconciliation, temporalUi });
+        : await examine({ settings: cli.settings, workers, reconciliation, commitStatuses, temporalUi });
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;
       if (options.json) return printJson(cli, { healthy, findings, ...(fixes && { fixes }) });

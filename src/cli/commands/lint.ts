@@ -1,7 +1,7 @@
 /** `davit lint`: lists every problem of the pipeline file with its place. */
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
-import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
+import { input, INPUT_HELP, PROJECT_PATH, projectPath, templates, TEMPLATES } from '../options.ts';
 import { countText, problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
@@ -11,6 +11,7 @@ interface Options {
   input?: Record<string, string>;
   json?: boolean;
   projectPath?: Record<string, string>;
+  templates?: 'gitlab';
 }
 
 export function lintCommand(program: Command, cli: Cli): void {
@@ -22,6 +23,7 @@ export function lintCommand(program: Command, cli: Cli): void {
     .option('--input <name=value>', INPUT_HELP, input)
     .option('--json', 'print the problems as JSON')
     .option(...PROJECT_PATH, projectPath)
+    .option(...TEMPLATES, templates)
     .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint ci/nightly.yml --json')
     .action(async (named: string | undefined, options: Options) => {
       const { compileHere } = await import('../local/local-plan.ts');
@@ -29,6 +31,7 @@ export function lintCommand(program: Command, cli: Cli): void {
         file: named ?? options.file,
         inputs: options.input,
         projectPaths: options.projectPath,
+        templates: options.templates,
         lint: true,
       });
       const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;

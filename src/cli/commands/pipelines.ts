@@ -8,9 +8,9 @@ import { resolveId, withServer } from '../connect.ts';
 import { count } from '../options.ts';
 import { followStatus } from '../client/status-follower.ts';
 import { findTemporalUi, linksText } from '../temporal-ui.ts';
-import { statusText } from '../view/status-view.ts';
+import { statusText, type ViewOptions } from '../view/status-view.ts';
 import { table } from '../view/table.ts';
-import { stateCell } from '../view/status-labels.ts';
+import { pipelineCell } from '../view/status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 /** Cursor home and clear screen (ECMA-48 CUP and ED). */
@@ -21,7 +21,7 @@ export function pipelinesCommand(program: Command, cli: Cli): void {
     .command('pipelines')
     .description('list pipelines, newest first')
     .option('--project <name>', 'only pipelines of this project')
-    .option('--limit <number>', 'maximum number of pipelines', count(1, 500), 20)
+    .option('--limit <number>', 'maximum number of pipelines, 1 to 200', count(1, 200), 20)
     .option('--json', 'print them as JSON')
     .addHelpText('after', '\nExample:\n  $ davit pipelines\n  $ davit pipelines --project table --limit 5')
     .action(async (options: { project?: string; limit: number; json?: boolean }) => {
@@ -39,7 +39,7 @@ export function pipelinesTable(
 ): string {
   const rows = list.map((one) => [
     { text: one.id, paint: 'bold' as const },
-    stateCell(one.state),
+    pipelineCell(one),
     one.ref,
     one.sha.slice(0, 8),
     durationText((one.endedAt ?? now) - one.startedAt),
@@ -64,11 +64,17 @@ export function statusCommand(program: Command, cli: Cli): void {
         const status = await client.status(id);
         if (options.json) return printJson(cli, status);
         const ui = await findTemporalUi(cli, client);
-        const view = statusText(status, { color: cli.io.outColor, now: Date.now() });
+        const view = statusText(status, viewOptions(cli, client, id));
         return cli.io.out(`${view}${ui ? linksText(ui, id) : ''}`);
       }),
     );
 }
+
+const viewOptions = (cli: Cli, { url }: ApiClient, id: PipelineId): ViewOptions => ({
+  color: cli.io.outColor,
+  now: Date.now(),
+  page: `${url}/pipelines/${id}`,
+});
 
 /** In a terminal each view replaces the previous one; a pipe receives them one after the other. */
 async function watchStatus(
@@ -83,7 +89,7 @@ async function watchStatus(
     tell: (line) => cli.io.err(`${line}\n`),
     onStatus: (status) => {
       if (json) return cli.io.out(`${JSON.stringify(status)}\n`);
-      const view = statusText(status, { color: cli.io.outColor, now: Date.now() });
+      const view = statusText(status, viewOptions(cli, client, id));
       return cli.io.out(cli.io.columns === undefined ? `${view}\n` : `${CLEAR}${view}`);
     },
   });

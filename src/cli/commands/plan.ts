@@ -10,6 +10,8 @@ import {
   PLAN_EVENTS,
   PROJECT_PATH,
   projectPath,
+  templates,
+  TEMPLATES,
   variable,
   type PlanEvent,
 } from '../options.ts';
@@ -27,6 +29,7 @@ interface Options {
   var?: Record<string, string>;
   input?: Record<string, string>;
   projectPath?: Record<string, string>;
+  templates?: 'gitlab';
   json?: boolean;
   all?: boolean;
 }
@@ -55,6 +58,7 @@ export function planCommand(program: Command, cli: Cli): void {
     .option('--changed <path...>', 'changed paths, instead of the ones that git reports')
     .option('--json', 'print the plan as JSON')
     .option(...PROJECT_PATH, projectPath)
+    .option(...TEMPLATES, templates)
     .option('--all', 'with --json: include jobs that do not run')
     .addHelpText('after', EXAMPLES)
     .action(async (named: string[], options: Options) => {

@@ -1,8 +1,9 @@
-/** Decisions about a pipeline or one of its jobs: approve, reject, play, retry, cancel. */
+/** Decisions about a pipeline or one of its jobs: approve, reject, play, cancel; a retry is in `retry.ts`. */
 import type { Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import type { Decision } from '../../plan/model/protocol.ts';
 import { printJson, type Cli } from '../cli.ts';
+import { confirmed } from '../confirm.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { plainText } from '../view/terminal-text.ts';
 
@@ -26,12 +27,6 @@ const VERBS: readonly Verb[] = [
     example: 'davit reject table/3 deploy --comment "wrong week"',
   },
   { name: 'play', action: 'play', description: 'start a manual job', example: 'davit play table/3 cleanup' },
-  {
-    name: 'retry',
-    action: 'retry',
-    description: 'run an ended job again, also in an ended pipeline',
-    example: "davit retry table/3 'build: [arm32]'",
-  },
 ];
 
 interface Options {
@@ -58,7 +53,8 @@ export function decideCommands(program: Command, cli: Cli): void {
   cancelCommand(program, cli);
 }
 
-async function decide(
+/** Asks for the confirmation that the job may need. */
+export async function decide(
   cli: Cli,
   decision: { id: string; job: string; action: Decision['action'] },
   options: Options,
@@ -78,20 +74,6 @@ async function decide(
   });
   if (options.json) return printJson(cli, answer);
   return cli.io.out(`${plainText(answer.message)}\n`);
-}
-
-/** Asks on the terminal; anything but yes is no. */
-async function confirmed(cli: Cli, text: string): Promise<boolean> {
-  cli.io.err(`${plainText(text)} [y/N] `);
-  // Loaded on demand: every command pays for the imports of this file.
-  const { createInterface } = await import('node:readline');
-  const lines = createInterface({ input: cli.io.stdin });
-  try {
-    for await (const line of lines) return /^y(es)?$/i.test(line.trim());
-    return false;
-  } finally {
-    lines.close();
-  }
 }
 
 function cancelCommand(program: Command, cli: Cli): void {

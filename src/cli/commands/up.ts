@@ -12,6 +12,12 @@ interface Options {
   json?: boolean;
 }
 
+interface DownOptions {
+  purge?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
+}
+
 export function upCommand(program: Command, cli: Cli): void {
   program
     .command('up')
@@ -61,8 +67,15 @@ export function downCommand(program: Command, cli: Cli): void {
     .description(
       'stop what `davit up` started on this machine; running jobs continue, and the next `up` resumes them',
     )
-    .addHelpText('after', '\nExample:\n  $ davit down')
-    .action(async () => {
+    .option('--purge', 'also remove everything that davit made on this machine, its data included')
+    .option('--dry-run', 'with --purge: show what would be removed and what stays')
+    .option('--yes', 'with --purge: do not ask')
+    .addHelpText('after', '\nExample:\n  $ davit down\n  $ davit down --purge --dry-run')
+    .action(async (options: DownOptions) => {
+      if (options.purge) {
+        const { runPurge } = await import('../purge.ts');
+        return runPurge(cli, options);
+      }
       const { down } = await import('../../local/process/daemonize.ts');
       const stopped = await down(cli.settings);
       cli.io.err(stopped ? 'davit has stopped.\n' : 'davit was not running.\n');

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import { HELPER_IMAGE } from '../../installation.ts';
+import { HELPER_IMAGE, type Installation } from '../../installation.ts';
+import { gitlabTemplates } from '../../installation-includes.ts';
 import { localIncludes } from '../../worktree/includes.ts';
 import { fileOfCommit } from '../../worktree/source-text.ts';
 import { readInstallation } from '../../local/setup/installation.ts';
@@ -76,7 +77,7 @@ export async function requestHere(cli: Cli, options: PlanOptions): Promise<Local
     file,
     options: { ...options, file: place?.file },
   });
-  const { installation } = await readInstallation(cli.settings);
+  const installation = await installationHere(cli, options);
   const { trigger, serverUrl } = request;
   const { changed, projectPaths } = options;
   const from = {
@@ -92,6 +93,14 @@ export async function requestHere(cli: Cli, options: PlanOptions): Promise<Local
   const source = localIncludes(project, from);
   const included = await loadIncludes(request, source);
   return { project, ...here, source, request: { ...request, ...included } };
+}
+
+/** The installation file of this machine, with what the command line asks for. */
+async function installationHere(cli: Cli, { templates }: PlanOptions): Promise<Installation> {
+  const { installation } = await readInstallation(cli.settings);
+  const { includes } = installation;
+  if (templates === undefined || includes.templates) return installation;
+  return { ...installation, includes: { ...includes, templates: gitlabTemplates() } };
 }
 
 /** `ref` is the commit to use instead of the working tree; undefined if the working tree is used. */
@@ -167,7 +176,7 @@ type RequestFacts = {
 };
 
 async function requestOf(cli: Cli, { project, facts, file, options }: RequestFacts): Promise<CompileRequest> {
-  const { installation } = await readInstallation(cli.settings);
+  const installation = await installationHere(cli, options);
   const run = await readRunFile(cli.settings);
   const fleet = /\btags\b/.test(file.text) ? await listWorkers(cli) : undefined;
   const trigger: Trigger = {
@@ -195,6 +204,7 @@ async function requestOf(cli: Cli, { project, facts, file, options }: RequestFac
     defaultArch: installation.default_arch,
     fleet: fleet ?? (options.lint ? [] : [thisMachine]),
     targets: installation.targets.map((target) => target.name),
+    gitlabTemplates: installation.includes.templates !== undefined,
     serverUrl: run?.server ?? 'http://127.0.0.1:8420',
     limits: { jobTimeoutMs: installation.limits.job_timeout, gateExpiryMs: installation.limits.gate_expiry },
     source: `sha256:${'0'.repeat(64)}`,

@@ -20,6 +20,8 @@ export interface PlanOptions {
   changed?: string[];
   /** Checkouts to use for other projects of includes, by name. */
   projectPaths?: Record<string, string>;
+  /** Also read GitLab's own templates, if the installation file of this machine does not say so. */
+  templates?: 'gitlab';
   /** Also plan the child pipelines. */
   children?: boolean;
   /** Plan an unknown `ref` as a branch with the files of this working tree, instead of an error. */

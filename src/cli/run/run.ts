@@ -7,27 +7,36 @@ import type { Interrupts } from '../interrupts.ts';
 import type { PlanOptions } from '../local/plan-options.ts';
 import { statusText } from '../view/status-view.ts';
 import { cancelWithRetry } from './cancel.ts';
-import { startPipeline } from './start.ts';
+import { startPipeline, type Started, type Until } from './start.ts';
 import { watchPipeline } from './watch.ts';
 
 const FAILED = 1;
 
-export interface RunOptions extends PlanOptions {
+export interface FollowOptions {
   /** Writes logs to standard output, or to standard error if standard output is for data. */
   write(text: string): void;
   color: boolean;
   onStatus?(status: PipelineStatus, client: ApiClient): void;
   interrupts: Interrupts;
 }
+export type RunOptions = PlanOptions & FollowOptions;
 
 /**
  * Resolves with the last status; undefined, with `cli.exit` set, if nothing was started or the user left. The
  * first Ctrl-C cancels the pipeline and waits for the cleanup, the second stops waiting.
  */
-export async function runPipeline(cli: Cli, options: RunOptions): Promise<PipelineStatus | undefined> {
+export const runPipeline = (cli: Cli, options: RunOptions): Promise<PipelineStatus | undefined> =>
+  followStarted(cli, options, (until) => startPipeline(cli, { ...options, ...until }));
+
+/** The same for a pipeline that `start` requests; undefined of it: there is nothing to follow, which it has said. */
+export async function followStarted(
+  cli: Cli,
+  options: FollowOptions,
+  start: (until: Until) => Promise<Started | undefined>,
+): Promise<PipelineStatus | undefined> {
   const { first, second } = options.interrupts;
   try {
-    const started = await startPipeline(cli, { ...options, signal: first, letGo: second });
+    const started = await start({ signal: first, letGo: second });
     if (!started) return undefined;
     const { client, id } = started;
     const over = new AbortController();

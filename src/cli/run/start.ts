@@ -10,7 +10,7 @@ import { sourceTar } from '../../worktree/source-tar.ts';
 import { deepest } from '../../plan/policy/git-depth.ts';
 import { LOCAL_TARGET } from '../../installation.ts';
 import type { Digest, PipelineId } from '../../plan/model/ids.ts';
-import type { StartRequest } from '../../server/api.ts';
+import type { StartRequest, StartResponse } from '../../server/api.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { progressOf, type Cli } from '../cli.ts';
 import { connect } from '../connect.ts';
@@ -32,12 +32,13 @@ const MAX_TITLE = 1_000;
 const MAX_CHANGED = 200_000;
 const MAX_MESSAGE = 16_000;
 
-export interface StartOptions extends PlanOptions {
+export interface Until {
   /** Aborts as long as nothing has been started. */
   signal: AbortSignal;
   /** Aborts the wait for the number of the started pipeline. */
   letGo: AbortSignal;
 }
+export type StartOptions = PlanOptions & Until;
 export interface Started {
   client: ApiClient;
   id: PipelineId;
@@ -54,8 +55,8 @@ export async function startPipeline(cli: Cli, options: StartOptions): Promise<St
     const request = requestOf(plan, sent, options);
     const { slug } = plan.project;
     await keepName(cli.settings, plan.project);
-    await requestPipeline(cli, { client, slug, request, signal: options.signal });
-    return { client, id: await numberOf(cli, client, { slug, key: request.key, signal: options.letGo }) };
+    const send = (): Promise<StartResponse> => client.start(slug, request, options.signal);
+    return { client, id: await requestPipeline(cli, { client, send, ...options }) };
   } catch (error) {
     client.close();
     throw error;
@@ -185,23 +186,28 @@ function requestOf(
 const bounded = (changed: LocalPlan['changed']): LocalPlan['changed'] =>
   changed && JSON.stringify(changed).length <= MAX_CHANGED ? changed : undefined;
 
-/** Prints why it has to wait, and on failure that the pipeline may start nevertheless. */
-async function requestPipeline(
+/**
+ * The number of the pipeline that `send` requests, as often as is needed. Prints why it has to wait, and on failure that the
+ * pipeline may start nevertheless.
+ */
+export async function requestPipeline(
   cli: Cli,
-  options: { client: ApiClient; slug: string; request: StartRequest; signal: AbortSignal },
-): Promise<void> {
-  const { client, slug, request, signal } = options;
+  options: Until & { client: ApiClient; send(): Promise<StartResponse> },
+): Promise<PipelineId> {
+  const { client, send, signal, letGo } = options;
   const onAway = (error: unknown): void => {
     const why = error instanceof DavitError ? error.message : `${client.url} does not respond.`;
     cli.io.err(`${why} Retrying; the pipeline starts only once.\n`);
   };
+  let sent: StartResponse;
   try {
-    await retryUntil(signal, () => client.start(slug, request, signal), onAway);
+    sent = await retryUntil(signal, send, onAway);
   } catch (error) {
     if (signal.aborted || !isFinal(error))
       cli.io.err('The pipeline was requested and may still start; check with: davit pipelines\n');
     throw error;
   }
+  return numberOf(cli, client, { slug: sent.project, key: sent.key, signal: letGo });
 }
 
 /**

@@ -21,10 +21,23 @@ const STATE_TEXT: Partial<Record<PipelineState, string>> = {
   canceled: 'cancelled',
   config_error: 'the file has errors',
 };
-export const stateCell = (state: PipelineState): Cell => ({
-  text: STATE_TEXT[state] ?? state,
+export const stateCell = (state: PipelineState, cause?: PipelineStatus['cause']): Cell => ({
+  text:
+    (state === 'failed' || state === 'config_error') && cause === 'source'
+      ? 'the source could not be read'
+      : (STATE_TEXT[state] ?? state),
   paint: STATE_PAINT[state],
 });
+
+/** The same for one pipeline, before it has jobs. */
+export const pipelineCell = ({
+  state,
+  waitingFor,
+  cause,
+}: Pick<PipelineStatus, 'state' | 'waitingFor' | 'cause'>): Cell =>
+  state === 'created' && waitingFor.includes('forge')
+    ? { text: 'waits for the forge', paint: 'yellow' }
+    : stateCell(state, cause);
 
 const OUTCOME_PAINT: Record<NonNullable<JobStatus['outcome']>, Paint> = {
   succeeded: 'green',

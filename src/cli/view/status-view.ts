@@ -5,20 +5,23 @@ import { platformText } from '../../plan/model/spec.ts';
 import { painted, table } from './table.ts';
 import { plainText } from './terminal-text.ts';
 import { quoted, waitingText } from '../../plan/policy/waiting-text.ts';
-import { jobCell, jobTime, stateCell } from './status-labels.ts';
+import { jobCell, jobTime, pipelineCell, stateCell } from './status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 export interface ViewOptions {
   color: boolean;
   /** Epoch ms. */
   now: number;
+  /** Address of its page. */
+  page?: string;
 }
 
 export function statusText(status: PipelineStatus, options: ViewOptions): string {
   const { color } = options;
-  const state = stateCell(status.state);
+  const state = pipelineCell(status);
   const took = durationText((status.endedAt ?? options.now) - status.startedAt);
   const head = `${painted(status.id, 'bold', color)}  ${painted(state.text, state.paint, color)}  ${took}\n`;
+  const page = options.page === undefined ? '' : `  ${options.page}\n`;
   const { upstream } = status;
   const above = upstream ? `  started by ${plainText(upstream.job)} of ${upstream.pipeline}\n` : '';
   const subject = plainText(
@@ -32,7 +35,7 @@ export function statusText(status: PipelineStatus, options: ViewOptions): string
     .join('');
   const jobs = status.jobs.length > 0 ? `\n${jobsTable(status, options)}` : '';
   const footer = decisionsText(status, color) + playableText(status);
-  return `${head}  ${subject}\n${above}${by}${reason}${warnings}${jobs}${footer}`;
+  return `${head}  ${subject}\n${page}${above}${by}${reason}${warnings}${jobs}${footer}`;
 }
 
 const indented = (text: string): string =>
@@ -74,7 +77,8 @@ function downstreamText({ downstream, result }: JobStatus): string {
   return `-> ${downstream.pipeline}${state}${why}`;
 }
 
-function madeText({ result }: JobStatus): string {
+/** What the job has made, in short; empty if nothing. */
+export function madeText({ result }: JobStatus): string {
   if (!result) return '';
   if (result.index)
     return `${result.index.repository}:${result.index.tags[0] ?? ''} ${result.index.digest.slice(0, 19)}`;

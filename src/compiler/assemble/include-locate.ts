@@ -6,6 +6,7 @@ import { RE2JS } from 're2js';
 import {
   includeKey,
   type IncludeAnswer,
+  type IncludeRefusal,
   type IncludeRepository,
   type IncludeWant,
 } from '../../plan/model/includes.ts';
@@ -40,6 +41,8 @@ const IN_REMOTE =
 
 export class IncludeLocator {
   readonly needed: IncludesNeeded = { files: new Set(), list: false, changed: new Set(), wants: new Map() };
+  /** Templates of GitLab that could not be read: what they hold is not known. */
+  readonly unread: { name: string; at: Origin; refused: IncludeRefusal }[] = [];
   readonly #request: CompileRequest;
   readonly #problems: Problems;
 
@@ -151,12 +154,21 @@ export class IncludeLocator {
   #template(written: string, item: Item): Found[] {
     const name = this.#text(written, 'template', item);
     if (name === undefined) return [];
+    const found = { id: `template ${name}`, name: `template ${name}`, base: OWN };
     const text = TEMPLATES.get(name);
-    if (text === undefined) {
+    if (text !== undefined) return [{ ...found, text }];
+    if (!this.#request.gitlabTemplates) {
       this.#report(item, `davit has no template "${name}"`, templateHint(name));
       return [];
     }
-    return [{ id: `template ${name}`, name: `template ${name}`, text, base: OWN }];
+    const want: IncludeWant = { kind: 'template', name };
+    const response = this.#request.responses?.[includeKey(want)];
+    if (response && 'refused' in response) {
+      this.unread.push({ name, at: item.at, refused: response.refused });
+      return [];
+    }
+    const given = this.ask(want, item.at);
+    return [{ ...found, text: given && 'text' in given ? given.text : undefined }];
   }
 
   #component(written: string, item: Item): Found[] {

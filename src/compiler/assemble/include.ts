@@ -20,6 +20,7 @@ import { IncludeLocator, type IncludesNeeded, type Item } from './include-locate
 import { includeScopes, OWN, type Base, type Found } from './include-scope.ts';
 import { IncludeRules } from './include-rules.ts';
 import { mergeMaps } from './merge.ts';
+import { unknownText } from './unknown-jobs.ts';
 
 export type { IncludesNeeded } from './include-locate.ts';
 
@@ -64,9 +65,18 @@ export class Includer {
     return this.#locator.needed;
   }
 
-  /** The pipeline's file with all its includes merged, without `include`. */
-  whole(root: MapNode, name: string): MapNode {
-    return this.#expand(root, { base: OWN, ids: [name], names: [name] });
+  /**
+   * The pipeline's file with all its includes merged, without `include`. Undefined if a template of GitLab could not be
+   * read: what follows from that would be told as further mistakes.
+   */
+  whole(root: MapNode, name: string): MapNode | undefined {
+    const whole = this.#expand(root, { base: OWN, ids: [name], names: [name] });
+    const { unread } = this.#locator;
+    for (const { name: template, at, refused } of unread) {
+      const { code, message, hint } = refused;
+      this.#problems.add(code, `${message} ${unknownText(template, whole)}`, { at, hint });
+    }
+    return unread.length === 0 ? whole : undefined;
   }
 
   #expand(root: MapNode, way: Way): MapNode {

@@ -2,6 +2,7 @@ import { FILE_IMAGES, readsAsFiles } from '../../plan/policy/secret-files.ts';
 import { isArch } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { ApitestSpec, ScriptSpec } from '../../plan/model/spec.ts';
+import { eventOf } from '../../plan/model/trigger.ts';
 import type { Apitest } from '../schema/keywords/davit-jobs.ts';
 import { cachesSpec } from './spec-cache.ts';
 import { commonSpec, imageSpec, servicesSpec } from './spec-common.ts';
@@ -141,7 +142,7 @@ const machines = (fleet: readonly WorkerReport[]): number =>
 /** In a local run on one machine, a tag that it does not have is ignored instead of waited for. */
 function isLeftOut(tag: string, { config }: Draft, { request }: PlanContext): boolean {
   const { fleet, trigger, targets } = request;
-  if (!trigger.here || trigger.source !== 'cli' || isArch(tag) || targets.includes(tag)) return false;
+  if (!trigger.here || eventOf(trigger) !== 'cli' || isArch(tag) || targets.includes(tag)) return false;
   if (config.kind === 'deploy' || machines(fleet) !== 1) return false;
   return !fleet.some((worker) => worker.tags.includes(tag));
 }

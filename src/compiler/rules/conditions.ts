@@ -4,6 +4,7 @@ import { isTruthful } from '../expression/expression-evaluator.ts';
 import { parseExpression, type Parsed } from '../expression/expression.ts';
 import { compileGlob } from '../../match/ruby-glob.ts';
 import { anyMatches, remoteFilesKey, foldersOf } from '../../match/path-patterns.ts';
+import { eventOf } from '../../plan/model/trigger.ts';
 import type { ConditionScope } from './scope.ts';
 
 export interface Conditions {
@@ -140,7 +141,7 @@ function globsMatch(globs: readonly string[], from: { files: readonly string[]; 
 /** Whether the event has a `before` that git can compare with: an update of a branch, or a merge request. */
 export function comparesWithBefore(trigger: CompileRequest['trigger']): boolean {
   // A child pipeline compares as its parent does.
-  const source = trigger.source === 'parent_pipeline' ? trigger.upstream?.origin : trigger.source;
+  const source = trigger.source === 'parent_pipeline' ? trigger.upstream?.origin : eventOf(trigger);
   if (!BY_PUSH.has(source ?? '') || trigger.refKind === 'tag') return false;
   return trigger.refKind === 'merge_request' || !NEW_REF.test(trigger.before);
 }

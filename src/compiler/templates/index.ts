@@ -1,4 +1,4 @@
-/** The templates of `include: template`, written for davit. GitLab's own are included by `remote`. */
+/** The templates of `include: template`, written for davit. GitLab's own are read from its repository. */
 import { didYouMean } from '../suggest.ts';
 
 const branchPipelines = `# Pipelines of branches and tags, none of merge requests.
@@ -63,6 +63,6 @@ export function templateHint(name: string): string {
   const near = didYouMean(name, TEMPLATES.keys());
   const all = `The templates are ${[...TEMPLATES.keys()].join(', ')}.`;
   const theirs =
-    "For GitLab's own templates use remote: https://gitlab.com/gitlab-org/gitlab/-/raw/TAG/lib/gitlab/ci/templates/NAME, with a TAG, and integrity to pin the content.";
+    "For GitLab's own templates an operator sets `includes: { templates: gitlab }` in the installation file, `davit lint` and `davit plan` take --templates gitlab, or use remote: https://gitlab.com/gitlab-org/gitlab/-/raw/TAG/lib/gitlab/ci/templates/NAME, with a TAG, and integrity to pin the content.";
   return `${near === undefined ? '' : `${near} `}${all} ${theirs}`;
 }

@@ -23,6 +23,7 @@ export function projectNamed(
     config.projects.find((one) => one.name === project) ?? {
       name: project,
       forge: 'none',
+      allow_http: false,
       clone_user: 'oauth2',
       default_branch: defaultBranch ?? 'main',
       reconcile: false,
@@ -42,6 +43,7 @@ export function projectNamed(
       triggered_by: [],
       variables: {},
       pages: 'readers',
+      public: false,
       resource_modes: {},
     }
   );

@@ -1,5 +1,6 @@
 import type { CompileRequest } from '../request.ts';
 import { pagesUrl } from '../../plan/model/pages.ts';
+import { eventOf } from '../../plan/model/trigger.ts';
 import { VERSION } from '../../version.ts';
 import { mergeRequestValues } from './merge-request.ts';
 import { environmentSlug, slugify } from './slug.ts';
@@ -24,7 +25,7 @@ const SOURCES = {
   parent_pipeline: 'parent_pipeline',
   pipeline: 'pipeline',
 } as const;
-export const pipelineSource = (request: CompileRequest): string => SOURCES[request.trigger.source];
+export const pipelineSource = (request: CompileRequest): string => SOURCES[eventOf(request.trigger)];
 
 export const projectDir = (request: CompileRequest): string => `/builds/${request.project.slug}`;
 export const registryImage = (request: CompileRequest): string =>
@@ -33,7 +34,7 @@ export const pipelineUrl = (request: CompileRequest): string =>
   `${request.serverUrl}/pipelines/${request.project.slug}/${request.iid}`;
 
 export const jobUrl = (request: CompileRequest, key: string): string =>
-  `${pipelineUrl(request)}#${encodeURIComponent(key.toWellFormed())}`;
+  `${pipelineUrl(request)}/jobs/${encodeURIComponent(key.toWellFormed())}`;
 
 /** Values that are equal for every job of the pipeline. */
 export function pipelineValues(request: CompileRequest): Values {
@@ -42,7 +43,7 @@ export function pipelineValues(request: CompileRequest): Values {
     CI: 'true',
     GITLAB_CI: 'true',
     DAVIT: 'true',
-    DAVIT_TRIGGER: trigger.source,
+    DAVIT_TRIGGER: eventOf(trigger),
     DAVIT_HELPER_IMAGE: request.helperImage,
     CI_SERVER: 'yes',
     CI_SERVER_NAME: 'davit',

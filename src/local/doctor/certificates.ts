@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Settings } from '../../config.ts';
-import { authorityFile } from '../process/trust.ts';
+import { authorityFile } from '../../adapters/http/server-authority.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 

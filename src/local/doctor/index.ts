@@ -3,11 +3,12 @@ import type { Settings } from '../../config.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
-import type { Reconciliation } from '../../server/api.ts';
+import type { CommitStatuses, Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
 import { checkCertificates } from './certificates.ts';
 import type { Finding } from './check.ts';
+import { checkStatusRights } from './commit-statuses.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
 import { checkProtectedRefs } from './protected-refs.ts';
@@ -23,6 +24,8 @@ export interface DoctorOptions {
   reconciliation(): Promise<Reconciliation[]>;
   /** Where Temporal's UI is, for links. */
   temporalUi(): Promise<TemporalUi | undefined>;
+  /** Requests from the server how commits are told to the forges. */
+  commitStatuses(): Promise<CommitStatuses[]>;
 }
 
 /**
@@ -30,9 +33,9 @@ export interface DoctorOptions {
  * rejects.
  */
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
-  const { settings, workers, reconciliation, temporalUi } = options;
+  const { settings } = options;
   const run = await liveRun(settings);
-  const [machine, engine, services, refs, certificates] = await Promise.all([
+  const [machine, engine, services, refs, rights, certificates] = await Promise.all([
     checkMachine(settings),
     checkEngine({
       settings,
@@ -40,11 +43,12 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
       registry: settings.registry ?? run?.registry,
       accepted: await acceptedVersions(settings),
     }),
-    checkServices({ settings, run, workers, reconciliation, temporalUi }),
+    checkServices({ ...options, run }),
     checkProtectedRefs(settings),
+    checkStatusRights(settings),
     checkCertificates(settings),
   ]);
-  return [...machine, ...engine, ...services, ...refs, ...certificates];
+  return [...machine, ...engine, ...services, ...refs, ...rights, ...certificates];
 }
 
 /** True if nothing that davit needs is missing. */

@@ -1,17 +1,20 @@
 /** Checks what runs: Temporal, the server, the registry, the workers. */
+import { readAuthority } from '../../adapters/authorities.ts';
 import { registryClient } from '../../adapters/registry/index.ts';
 import { DavitError } from '../../errors.ts';
 import { isLoopback } from '../../adapters/text.ts';
+import type { Installation } from '../../installation.ts';
 import type { Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { CONTROL_QUEUE, type WorkerReport } from '../../plan/model/queues.ts';
 import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
-import type { Reconciliation, RunFile } from '../../server/api.ts';
+import type { CommitStatuses, Reconciliation, RunFile } from '../../server/api.ts';
 import { temporalSecurity } from '../../temporal/security.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { uiOfRun } from '../process/run-file.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
+import { statusFindings } from './commit-statuses.ts';
 import { checkWorkflows } from './workflows.ts';
 import { durationText } from '../../utils/duration.ts';
 
@@ -31,6 +34,7 @@ export interface Services {
   workers(): Promise<WorkerReport[]>;
   reconciliation(): Promise<Reconciliation[]>;
   temporalUi(): Promise<TemporalUi | undefined>;
+  commitStatuses(): Promise<CommitStatuses[]>;
 }
 
 /** Never rejects. */
@@ -50,7 +54,7 @@ export async function checkServices(services: Services): Promise<Finding[]> {
   const parts = await Promise.all([
     temporal ? finding('temporal', () => checkTemporal(services, temporal)) : [],
     server ? finding('server', () => checkServer(server)) : [],
-    registry ? finding('registry', () => checkRegistry(registry)) : [],
+    finding('registry', () => checkRegistries(settings, registry)),
     server
       ? finding('workers', async () => {
           const workers = await services.workers();
@@ -64,6 +68,9 @@ export async function checkServices(services: Services): Promise<Finding[]> {
       ? finding('reconciliation', async () =>
           (await services.reconciliation()).map((one) => reconcileFinding(one, Date.now())),
         )
+      : [],
+    server
+      ? finding('commit statuses', async () => statusFindings(await services.commitStatuses(), Date.now()))
       : [],
   ]);
   return parts.flat();
@@ -146,11 +153,28 @@ export function skewFinding(url: string, seen: { date: string | null; now: numbe
   );
 }
 
+/** davit's own, and those of the installation file: each as workers call it. */
+async function checkRegistries(settings: Settings, own: string | undefined): Promise<Finding[]> {
+  const listed = await registriesOf(settings);
+  const hosts = new Set([...(own === undefined ? [] : [own]), ...listed.map(({ host }) => host)]);
+  const found = [...hosts].map((host) =>
+    finding('registry', () =>
+      checkRegistry(listed.find((one) => one.host === host) ?? { host, insecure: false }),
+    ),
+  );
+  return (await Promise.all(found)).flat();
+}
+
 /** Asked without credentials: a refusal is an answer. */
-async function checkRegistry(host: string): Promise<Finding> {
+export async function checkRegistry({
+  host,
+  insecure,
+  ca_file,
+}: Pick<Installation['registries'][number], 'host' | 'insecure' | 'ca_file'>): Promise<Finding> {
   const loopback = isLoopback(host.replace(/:\d+$/, ''));
+  const ca = ca_file === undefined ? undefined : await readAuthority(ca_file);
   try {
-    await registryClient({ host, insecure: loopback }).ping();
+    await registryClient({ host, insecure, ca }).ping();
   } catch (error) {
     if (error instanceof DavitError && error.code === 'registry/denied')
       return ok('registry', `${host}, with credentials only`);
@@ -188,6 +212,8 @@ export function workerFindings(workers: readonly WorkerReport[]): Finding[] {
   });
 }
 
+const registriesOf = async (settings: Settings): Promise<Installation['registries']> =>
+  (await readInstallation(settings)).installation.registries;
 const targetsOf = async (settings: Settings): Promise<string[]> =>
   (await readInstallation(settings)).installation.targets.map(({ name }) => name);
 

@@ -5,6 +5,7 @@ import { type RunningServer, startServer } from '../../server/start.ts';
 import { temporalSecurity } from '../../temporal/security.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { ensureKeys } from '../setup/keys.ts';
+import { readWorkersFile } from '../setup/workers-file.ts';
 
 export async function startLocalServer(
   settings: Settings,
@@ -18,6 +19,7 @@ export async function startLocalServer(
     installationPath: path,
     installationId,
     ...tokens,
+    ...(settings.workersFile !== undefined && { workers: await readWorkersFile(settings.workersFile) }),
     keyFile: settings.keyFile,
     registry: settings.registry,
     ownRegistry: settings.ownRegistry ? { host: settings.ownRegistry, key: registryKey } : undefined,

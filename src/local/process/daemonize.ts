@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import type { RunFile } from '../../server/api.ts';
+import { CODE_EXTENSION } from '../../utils/code-extension.ts';
 import { endProcess } from './exec.ts';
 import { stopStaleProcesses } from './stale-processes.ts';
 import { lockOwner } from './lock.ts';
@@ -14,7 +15,7 @@ import { logPath } from './managed-process.ts';
 import { liveRun } from './run-file.ts';
 import { readUpMessage, type UpMessage } from './ipc.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'cli', `main${CODE_EXTENSION}`);
 /** Another `up` may be building Temporal. */
 const OTHER_START_MS = 30 * 60_000;
 const STOP_GRACE_MS = 40_000;

@@ -15,11 +15,17 @@ const NAMES = ['server', 'temporal', 'ui', 'registry'] as const satisfies readon
 const port = z.number().int().min(1).max(65_535);
 const schema = z.object({ server: port, temporal: port, ui: port, registry: port }).partial();
 
+const fileOf = ({ home }: Pick<Settings, 'home'>): string => join(home, 'ports.json');
+
+/** The ports of the last start; empty before the first. */
+export async function keptPorts(settings: Pick<Settings, 'home'>): Promise<Partial<Ports>> {
+  const parsed = schema.safeParse(await readJson(fileOf(settings)));
+  return parsed.success ? parsed.data : {};
+}
+
 /** Chooses a different free port for each name and stores the choice in `HOME/ports.json`. */
 export async function choosePorts(settings: Pick<Settings, 'home'>): Promise<Ports> {
-  const file = join(settings.home, 'ports.json');
-  const parsed = schema.safeParse(await readJson(file));
-  const last = parsed.success ? parsed.data : {};
+  const last = await keptPorts(settings);
   const chosen: Ports = { ...PREFERRED_PORTS };
   const taken = new Set<number>();
   for (const name of NAMES) {
@@ -28,7 +34,7 @@ export async function choosePorts(settings: Pick<Settings, 'home'>): Promise<Por
     taken.add(value);
     chosen[name] = value;
   }
-  await writeJson(file, chosen);
+  await writeJson(fileOf(settings), chosen);
   return chosen;
 }
 

@@ -2,15 +2,10 @@
  * The authority of the installation, which every connection of this process trusts in addition to the well-known
  * ones: DAVIT_CA_FILE, else that of davit in its home.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { authorityFile } from '../../adapters/http/server-authority.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
-
-export const authorityFile = ({ caFile, home }: Pick<Settings, 'caFile' | 'home'>): string | undefined => {
-  const own = join(home, 'ca', 'ca.crt');
-  return caFile ?? (existsSync(own) ? own : undefined);
-};
 
 /** Before the first connection. Throws `tls/file`. */
 export function trustAuthority(settings: Pick<Settings, 'caFile' | 'home'>): void {

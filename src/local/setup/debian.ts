@@ -2,7 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { outputTail, runCommand } from '../process/exec.ts';
+import type { Settings } from '../../config.ts';
 import type { Progress } from '../process/progress.ts';
+import { recordInstalled } from './install-record.ts';
 
 export const isRoot = (): boolean => process.platform === 'linux' && userInfo().uid === 0;
 
@@ -19,6 +21,24 @@ export const mayInstall = async (): Promise<boolean> => isRoot() && (await isDeb
 
 const APT = { DEBIAN_FRONTEND: 'noninteractive' };
 const APT_MS = 10 * 60_000;
+
+/** Those of the packages that are not installed. */
+export async function missingPackages(packages: readonly string[]): Promise<string[]> {
+  const states = await Promise.all(
+    packages.map((name) => runCommand('dpkg-query', ['-W', '-f', '${db:Status-Status}', name])),
+  );
+  return packages.filter((_name, index) => states[index]?.stdout.trim() !== 'installed');
+}
+
+/** Installs packages and records those that were missing. Rejects with an Error that contains the last output of apt. */
+export async function installRecorded(
+  settings: Pick<Settings, 'home'>,
+  progress: Progress,
+  packages: string[],
+): Promise<void> {
+  recordInstalled(settings, { packages: await missingPackages(packages) });
+  await installPackages(progress, packages);
+}
 
 /** Installs packages. Rejects with an Error that contains the last output of apt. */
 export async function installPackages(progress: Progress, packages: string[]): Promise<void> {

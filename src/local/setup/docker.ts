@@ -10,7 +10,7 @@ import type { Engine, EngineInfo } from '../../adapters/ports.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { outputTail, runCommand, which } from '../process/exec.ts';
-import { installPackages, isRoot, mayInstall } from './debian.ts';
+import { installRecorded, isRoot, mayInstall } from './debian.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
 import { constant, retry } from '../../utils/retry.ts';
@@ -52,7 +52,7 @@ export async function ensureEngine(settings: Settings, progress: Progress): Prom
   try {
     if (!(await which(settings, 'dockerd'))) {
       if (!(await mayInstall())) throw new Error('Docker is not installed.');
-      await installPackages(progress, PACKAGES);
+      await installRecorded(settings, progress, PACKAGES);
     }
     return await startEngine(settings, progress);
   } catch (cause) {

@@ -3,7 +3,9 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
 import { ARCHES, type Arch } from '../../plan/model/ids.ts';
 import { outputTail, runCommand } from '../process/exec.ts';
-import { installPackages, isRoot, mayInstall } from './debian.ts';
+import { installRecorded, isRoot, mayInstall } from './debian.ts';
+import type { Settings } from '../../config.ts';
+import { recordInstalled } from './install-record.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
 
@@ -60,6 +62,7 @@ async function isRegistered(arch: Arch): Promise<boolean> {
  * missing.
  */
 export async function ensureEmulation(
+  settings: Pick<Settings, 'home'>,
   local: { engine: Engine; info: EngineInfo },
   progress: Progress,
 ): Promise<Ability[]> {
@@ -68,7 +71,8 @@ export async function ensureEmulation(
   if (missing.length === 0) return before;
   let why = '';
   try {
-    if (await mayInstall()) await registerHere(missing, progress);
+    recordInstalled(settings, { emulation: missing });
+    if (await mayInstall()) await registerHere(settings, missing, progress);
     else await registerByImage(local.engine, missing, progress);
   } catch (error) {
     why = messageOf(error);
@@ -80,10 +84,14 @@ export async function ensureEmulation(
 /**
  * Writes Debian's rules for its interpreters to the kernel, as systemd-binfmt does on systems with systemd.
  */
-async function registerHere(missing: Arch[], progress: Progress): Promise<void> {
+async function registerHere(
+  settings: Pick<Settings, 'home'>,
+  missing: Arch[],
+  progress: Progress,
+): Promise<void> {
   const rules = await namesIn(RULES);
   if (!missing.every((arch) => rules.includes(`${QEMU[arch]}.conf`)))
-    await installPackages(progress, ['qemu-user-static']);
+    await installRecorded(settings, progress, ['qemu-user-static']);
   if (!isRoot()) return;
   progress.note(`Registering QEMU with the kernel for ${missing.join(' and ')} (binfmt_misc).`);
   if (!(await namesIn(BINFMT)).includes('register')) {
@@ -123,6 +131,26 @@ async function registerByImage(engine: Engine, missing: Arch[], progress: Progre
       await engine.removeContainer(name);
     }
   });
+}
+
+/**
+ * Takes registrations of these architectures out of the kernel again. Returns those that are still there: only root may do it
+ * from outside of a container.
+ */
+export async function unregisterEmulation(arches: readonly Arch[]): Promise<Arch[]> {
+  const left: Arch[] = [];
+  for (const arch of arches) {
+    if (!(await isRegistered(arch))) continue;
+    const names = (await namesIn(BINFMT)).filter(
+      (one) => one === QEMU[arch] || one === `${QEMU[arch]}-static`,
+    );
+    try {
+      for (const name of names) await writeFile(`${BINFMT}/${name}`, '-1');
+    } catch {
+      left.push(arch); // no right to write there: said by the caller
+    }
+  }
+  return left;
 }
 
 const namesIn = async (folder: string): Promise<string[]> => {

@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { which } from '../process/exec.ts';
-import { installPackages, mayInstall } from './debian.ts';
+import { installRecorded, mayInstall } from './debian.ts';
 import type { LocalEngine } from './docker.ts';
 import { logPath, RANKS, startProcess, until, type ManagedProcess } from '../process/managed-process.ts';
 import type { Progress } from '../process/progress.ts';
@@ -60,7 +60,7 @@ export async function ensureRegistryProgram(
       );
   }
   try {
-    await installPackages(progress, ['docker-registry']);
+    await installRecorded(settings, progress, ['docker-registry']);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : '';
     throw new DavitError('local/no-registry', `Cannot install docker-registry. ${why}`, { cause });

@@ -1,9 +1,11 @@
 /** The deploy target of a single machine: its own engine as a one-node swarm. */
 import Docker from 'dockerode';
+import { DEPLOY_INSTALLATION } from '../../adapters/swarm/labels.ts';
 import type { EngineInfo } from '../../adapters/ports.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import type { LocalEngine } from './docker.ts';
+import { recordInstalled } from './install-record.ts';
 import type { Progress } from '../process/progress.ts';
 
 /** Overlay network for services of this machine; published ports of its services use `docker_gwbridge`. */
@@ -41,7 +43,7 @@ export async function ensureSwarm(settings: Settings, local: LocalEngine, progre
   }
   const docker = new Docker({ socketPath: settings.dockerHost.slice('unix://'.length) });
   try {
-    if (local.info.swarm !== 'manager') await makeSwarm(docker, local, progress);
+    if (local.info.swarm !== 'manager') await makeSwarm(settings, { docker, local, progress });
     await ensureNetwork(docker, progress);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : '';
@@ -51,13 +53,18 @@ export async function ensureSwarm(settings: Settings, local: LocalEngine, progre
   }
 }
 
-async function makeSwarm(docker: Docker, local: LocalEngine, progress: Progress): Promise<void> {
+async function makeSwarm(
+  settings: Settings,
+  { docker, local, progress }: { docker: Docker; local: LocalEngine; progress: Progress },
+): Promise<void> {
   progress.note(
     'Making this engine a one-node swarm: docker swarm init --advertise-addr 127.0.0.1 (undo: docker swarm leave --force)',
   );
   const init = { ListenAddr: '127.0.0.1:2377', AdvertiseAddr: '127.0.0.1', DataPathAddr: '127.0.0.1' };
   await progress.step('swarm', async () => {
-    if (!(await hasNetwork(docker, GATEWAY))) await makeGateway(docker);
+    const gateway = !(await hasNetwork(docker, GATEWAY));
+    recordInstalled(settings, { swarm: true, ...(gateway && { gateway }) });
+    if (gateway) await makeGateway(docker);
     try {
       await docker.swarmInit(init);
     } catch (error) {
@@ -88,6 +95,24 @@ async function ensureNetwork(docker: Docker, progress: Progress): Promise<void> 
   } catch (error) {
     if (!(await hasNetwork(docker, LOCAL_NETWORK))) throw error; // otherwise another davit has created it
   }
+}
+
+/** Why the swarm that davit made has to stay, for a person; undefined: nothing else uses it. */
+export async function swarmUse(address: string, installation: string): Promise<string | undefined> {
+  const docker = new Docker({ socketPath: address.slice('unix://'.length) });
+  if ((await docker.listNodes()).length > 1) return 'it has other machines';
+  const foreign = (await docker.listServices()).filter(
+    (one) => one.Spec?.Labels?.[DEPLOY_INSTALLATION] !== installation,
+  );
+  const names = foreign.map((one) => one.Spec?.Name ?? one.ID);
+  return names.length > 0 ? `davit has not deployed its services ${names.join(', ')}` : undefined;
+}
+
+/** Ends the swarm of this engine with its services, and removes the gateway bridge if davit made it. */
+export async function leaveSwarm(address: string, gateway: boolean): Promise<void> {
+  const docker = new Docker({ socketPath: address.slice('unix://'.length) });
+  await docker.swarmLeave({ force: true });
+  if (gateway && (await hasNetwork(docker, GATEWAY))) await docker.getNetwork(GATEWAY).remove();
 }
 
 /** The filter also matches parts of names. */

@@ -9,6 +9,8 @@ export interface ApprovalQuestion {
   environment?: string;
   /** Who has started the pipeline. */
   startedBy: string;
+  /** Who has started those that it runs again. */
+  startedBefore?: readonly string[];
   ref: string;
   /** Absent in plans of earlier versions. */
   protectedRef?: boolean;

@@ -46,6 +46,9 @@ export const isArch = (text: string): text is Arch => (ARCHES as readonly string
 export const pipelineId = (slug: ProjectSlug, iid: number): PipelineId => `${slug}/${iid}`;
 export const pipelineWorkflowId = (id: PipelineId): string => `pipeline/${id}`;
 export const projectWorkflowId = (slug: ProjectSlug): string => `project/${slug}`;
+/** The writer of one status of one commit; `more` where the forge keeps one for each ref. */
+export const statusWorkflowId = (slug: ProjectSlug, sha: string, context: string, more = ''): string =>
+  `status/${slug}/${sha}/${context}${more}`;
 
 /**
  * Activity id `JOB/ATTEMPT/EPOCH`: unique for every dispatch, because calls by id do not check the attempt.

@@ -17,7 +17,9 @@ export type IncludeWant =
   /** Every file of a commit. */
   | { kind: 'list'; repository: IncludeRepository; sha: string }
   /** `integrity`: base64 of a sha-256. `cacheMs`: a copy of at most that age is enough. */
-  | { kind: 'remote'; url: string; integrity?: string; cacheMs?: number };
+  | { kind: 'remote'; url: string; integrity?: string; cacheMs?: number }
+  /** One of GitLab's own templates. */
+  | { kind: 'template'; name: string };
 
 export interface IncludeRefusal {
   code: 'include/refused' | 'include/unreachable' | 'include/integrity' | 'include/timeout';
@@ -37,10 +39,14 @@ export type IncludeAnswer =
 /** By `includeKey`. */
 export type IncludeAnswers = Readonly<Record<string, IncludeAnswer>>;
 
+/** Whether the key is that of a file from an https server, and not of a repository. */
+export const isRemoteKey = (key: string): boolean => key.startsWith('remote ');
+
 /** Equal for equal wants, and readable in a stored document. */
 export function includeKey(want: IncludeWant): string {
   if (want.kind === 'remote')
     return `remote ${want.url}${want.integrity === undefined ? '' : ` ${want.integrity}`}`;
+  if (want.kind === 'template') return `template ${want.name}`;
   const { host, path } = want.repository;
   const repository = `${host === undefined ? '' : `${host}/`}${path}`;
   if (want.kind === 'ref') return `ref ${repository} ${want.ref ?? ''}`;

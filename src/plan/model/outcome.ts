@@ -1,5 +1,5 @@
 /** How a job ended, and why: retries, compensations and exit codes depend on it. */
-import type { Digest } from './ids.ts';
+import type { Digest, PipelineId } from './ids.ts';
 
 /**
  * succeeded · failed (the user's script or test) · errored (davit or a host) · cancelled · skipped · expired
@@ -91,7 +91,7 @@ export interface JobResult {
   /** Blob: text of the file that `release: description` names. */
   releaseNotes?: Digest;
   release?: { tag: string; url?: string };
-  /** The script succeeded; the step after it was refused, and would be refused again. */
+  /** It was refused, and would be refused again: a step after the script, or a deployment of no image. */
   refused?: true;
   /** The site that it has published. */
   pages?: { url: string };
@@ -128,8 +128,11 @@ export interface DeployedState {
   service: string;
   deployId: string;
   seq: number;
+  /** What stands there; empty: nothing. */
   image: string;
   state: 'converged' | 'rolled_back' | 'unknown' | 'unchanged';
+  /** After a rollback: the pipeline that had deployed what stands there now, if davit did. */
+  pipeline?: PipelineId;
 }
 
 /** Types of the ApplicationFailures an activity may throw (described in `activities/contract.ts`). */

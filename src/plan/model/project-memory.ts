@@ -29,6 +29,16 @@ export interface ProjectMemory {
   queue: Trigger[];
   reruns: RerunRequest[];
   environments?: EnvironmentState[];
+  /** Deletions that take effect when the trigger with the key `behind`, which arrived before, is done. */
+  deletions?: (DeletedRef & { behind: string })[];
+}
+/** A branch or tag that the forge reports as deleted. */
+export interface DeletedRef {
+  refKind: 'branch' | 'tag';
+  /** Without refs/heads/ or refs/tags/. */
+  ref: string;
+  /** What it pointed at: for an annotated tag its object, not the commit. */
+  before: string;
 }
 interface Head {
   /** `KIND:REF` */

@@ -1,3 +1,4 @@
+import type { StatusCause } from './commit-status.ts';
 import type { Decision } from './decision.ts';
 import type { DownstreamStatus } from './downstream.ts';
 import type { EnvironmentState } from './environments.ts';
@@ -24,7 +25,7 @@ export { FINAL_STATES, type PipelineState } from './pipeline-state.ts';
  * on this file, so neither imports the other. Payloads stay backward compatible: fields are added, never
  * renamed.
  */
-export const WORKFLOWS = { project: 'project', pipeline: 'pipeline' } as const;
+export const WORKFLOWS = { project: 'project', pipeline: 'pipeline', status: 'status' } as const;
 export const SIGNALS = {
   /** to project: Trigger */
   trigger: 'trigger',
@@ -37,6 +38,8 @@ export const SIGNALS = {
   rerun: 'rerun',
   /** to project, from pipeline: the key of a cancelled trigger job; no pipeline starts with it any more */
   voidKey: 'voidKey',
+  /** to project, from the server: DeletedRef (project-memory.ts) */
+  refDeleted: 'refDeleted',
   /** to project, from the server: StopEnvironment (environments.ts) */
   stopEnvironment: 'stopEnvironment',
   /** to pipeline, from project: LockGrant */
@@ -57,6 +60,8 @@ export const SIGNALS = {
   superseded: 'superseded',
   /** to pipeline, from project and from a downstream pipeline: DownstreamNews */
   downstream: 'downstream',
+  /** to the writer of a commit's status, from an activity: StatusWrite (commit-status.ts) */
+  report: 'report',
 } as const;
 export const QUERIES = {
   /** of pipeline: PipelineStatus */
@@ -141,6 +146,8 @@ export interface PipelineStatus {
   warnings: string[];
   /** Why it ended as it did, if no job is the cause: coded errors of the file, a supersede, a cancel. */
   reason?: string;
+  /** What `reason` is about, if it is not the pipeline file. */
+  cause?: StatusCause;
   /** The first person who cancelled it as a whole. */
   cancelledBy?: Asker & { at: number };
   startedAt: number;

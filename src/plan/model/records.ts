@@ -28,6 +28,11 @@ export interface ClaimRecord {
   number: number;
 }
 
+/** What a forge was told about a commit (StatusRecord). `keyHash`: sha256 of the writer's workflow id, hex. */
+export const statusRecordName = (slug: ProjectSlug, keyHash: string): string => `statuses/${slug}/${keyHash}`;
+/** Why the forge is not told (StatusProblem, or null). */
+export const statusProblemName = (slug: ProjectSlug): string => `status-problems/${slug}`;
+
 /** What a project's forge was last known to protect. The server alone writes it. */
 export const FORGE_REFS_PREFIX = 'forge-refs/';
 export const forgeRefsRecordName = (slug: ProjectSlug): string => `${FORGE_REFS_PREFIX}${slug}`;
@@ -44,7 +49,7 @@ export const WORKER_TOKENS_RECORD = 'worker-tokens/all';
 /** Since when messages without a proof do not count. */
 export const PROOFS_RECORD = 'proofs/required';
 /** Records that no worker reads or writes. */
-export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/', 'deploy-tokens/'] as const;
+export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/', 'deploy-tokens/', 'deliveries/'] as const;
 
 export const maskRecordName = (attempt: string): string => `masks/${attempt}`;
 export const endRecordName = (attempt: string): string => `ends/${attempt}`;

@@ -141,11 +141,19 @@ export interface Trigger {
   };
   /** For sources `parent_pipeline` and `pipeline`: the job that started it. */
   upstream?: Upstream;
+  /** It runs an ended pipeline again: that one, and the source of the first of them. */
+  again?: { pipeline: PipelineId; source: TriggerSource };
+  /** Who pushed or started the earlier ones: whose code it is does not change by running it again. */
+  startedBefore?: string[];
   /** Epoch ms, server's clock. */
   receivedAt: number;
   /** Set by the server. */
   proof?: Proof;
 }
+
+/** The event that a pipeline is for, also where a person runs it again: rules look at this one. */
+export const eventOf = ({ source, again }: Pick<Trigger, 'source' | 'again'>): TriggerSource =>
+  again?.source ?? source;
 
 /**
  * Key of a push event. `ref` is the full name, `before` all zeros for a new ref, `after` the object that the

@@ -33,14 +33,17 @@ export function standing(question: ApprovalQuestion, now: RightsNow): ApprovalAn
   return { verdict: 'ask', reason: reasonOf(question, people), gate };
 }
 
-function gateNow({ gate, startedBy }: ApprovalQuestion, { environment }: RightsNow): Gate {
+function gateNow(
+  { gate, startedBy, startedBefore = [] }: ApprovalQuestion,
+  { environment }: RightsNow,
+): Gate {
   if (!environment || environment.approvals.length === 0) return gate;
   const written = gate.protection === undefined || gate.protection.written === true;
   return {
     ...gate,
     protection: {
       approvals: environment.approvals,
-      ...(environment.fourEyes && { notBy: [startedBy] }),
+      ...(environment.fourEyes && { notBy: [startedBy, ...startedBefore] }),
       ...(written && { written }),
     },
   };

@@ -100,6 +100,15 @@ export const withStopRequest = (
     return { ...one, state: 'stopping', tries, ...(open && { stopAt: now + wait }) };
   });
 
+/** The server does not prove that it is to be stopped: it stays, unless it was deployed again meanwhile. */
+export const withoutStop = (
+  list: readonly EnvironmentState[],
+  { name, since }: Pick<EnvironmentState, 'name' | 'since'>,
+): EnvironmentState[] =>
+  update(list, name, ({ stopAt, ...one }) =>
+    one.since === since ? one : { ...one, ...(stopAt !== undefined && { stopAt }) },
+  );
+
 const stopped = (
   { stopAt: _stopAt, tries: _tries, ...one }: EnvironmentState,
   now: number,

@@ -7,8 +7,11 @@ export function waitingText(id: PipelineId, job: JobStatus): string | undefined 
   if (job.outcome) return undefined;
   if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}${gateText(job)}`;
   if (job.phase === 'manual') return `davit play ${id} ${quoted(job.key)}`;
-  const reason = job.waitingFor;
-  if (reason === undefined) return undefined;
+  return job.waitingFor === undefined ? undefined : reasonText(job.waitingFor);
+}
+
+/** `waitingFor` of a job in words. */
+export function reasonText(reason: string): string {
   const colon = reason.indexOf(':');
   const [kind, subject] = colon < 0 ? [reason, ''] : [reason.slice(0, colon), reason.slice(colon + 1)];
   switch (kind) {
@@ -24,6 +27,8 @@ export function waitingText(id: PipelineId, job: JobStatus): string | undefined 
       return 'waits for a slot: the maximum number of jobs is running';
     case 'delay':
       return 'is delayed';
+    case 'plan':
+      return 'waits for its plan';
     default:
       return `waits for ${reason}`;
   }

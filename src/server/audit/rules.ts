@@ -33,6 +33,8 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
     action: 'job.decide',
     body: ['action', 'job', 'confirm'],
   },
+  'POST /api/v1/pipelines/:slug/:iid/retry': { action: 'pipeline.retry' },
+  'POST /api/v1/pipelines/:slug/:iid/again': { action: 'pipeline.start-again', body: ['key'] },
   'POST /api/v1/pipelines/:slug/:iid/cancel': { action: 'pipeline.cancel' },
   'POST /api/v1/collection': { action: 'blobs.collect', body: ['dryRun'], answer: ['blobs', 'bytes'] },
   'GET /api/v1/audit': { action: 'audit.read' },
@@ -52,6 +54,8 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
   },
   'POST /api/v1/codec/decode': { action: 'payloads.open', summed: true },
   'POST /api/v1/codec/encode': { action: 'payloads.seal', summed: true },
+  'POST /login': { action: 'session.begin' },
+  'POST /logout': { action: 'session.end' },
   // Jobs, targets and people with a password
   'GET /registry/token': { action: 'registry.token', summed: true },
   'POST /git/:name/git-upload-pack': { action: 'git.read', summed: true },

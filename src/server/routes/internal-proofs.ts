@@ -3,15 +3,17 @@
  * environment whose time has come. Each needs its reason: a control worker proves nothing of a person.
  */
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
 import { DavitError } from '../../errors.ts';
 import { parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 import type { Message } from '../../plan/model/message.ts';
 import type { DecisionProof } from '../../plan/model/proof.ts';
-import type { Decision } from '../../plan/model/protocol.ts';
+import type { Decision, PipelineStatus } from '../../plan/model/protocol.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import type { ServerDeps } from '../deps.ts';
 import { provenDecision } from '../proven-workflows.ts';
+import { jsonOf, recordOf } from '../records.ts';
 import type { Views } from '../views.ts';
 
 export function internalProofRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {
@@ -30,6 +32,8 @@ async function prove(deps: ServerDeps, views: Views, message: Message): Promise<
   const { pipeline, decision } = message;
   if (!(await isDue(deps, pipeline, decision))) refuse('No environment is to be stopped by this job.');
   const status = await views.status(pipeline);
+  if (!(await isWritten(deps, status, decision)))
+    refuse('The pipeline file stops no environment by this job.');
   const { proof } = provenDecision(deps.proofs, pipeline, { decision, status });
   return proof ?? refuse('It has no proof.');
 }
@@ -57,6 +61,26 @@ async function isDue({ workflows }: ServerDeps, pipeline: PipelineId, decision: 
         one.pipeline === pipeline && one.onStop === job && one.since === stops && one.stopAt !== undefined,
     )
   );
+}
+
+const environment = z.object({ onStop: z.string().optional() });
+const plan = z.object({ jobs: z.array(z.object({ key: z.string(), environment: environment.optional() })) });
+
+/**
+ * Whether the plan says the same. What the project knows it was told by messages that everybody can send who reaches
+ * Temporal: without this, one of them would start any job with an operator's rights.
+ */
+async function isWritten(
+  deps: Pick<ServerDeps, 'blobs' | 'records'>,
+  status: Pick<PipelineStatus, 'id' | 'plan' | 'jobs'>,
+  { job }: Decision,
+): Promise<boolean> {
+  // The status in a record of an earlier version has none.
+  const digest = status.plan ?? (await recordOf(deps, status.id))?.plan;
+  if (digest === undefined) return false;
+  const { jobs } = plan.parse(await jsonOf(deps, digest));
+  const begun = new Set(status.jobs.filter(({ attempt }) => attempt > 0).map(({ key }) => key));
+  return jobs.some(({ key, environment: deployed }) => deployed?.onStop === job && begun.has(key));
 }
 
 function refuse(message: string): never {

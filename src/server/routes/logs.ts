@@ -61,7 +61,11 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
 type JobRef = Pick<LogRef, 'pipeline' | 'job'>;
 
 /** If Temporal or the workflow does not respond, the last attempt with a log, so that logs stay readable. */
-async function lastAttempt(deps: Pick<ServerDeps, 'logs'>, views: Views, ref: JobRef): Promise<number> {
+export async function lastAttempt(
+  deps: Pick<ServerDeps, 'logs'>,
+  views: Views,
+  ref: JobRef,
+): Promise<number> {
   try {
     const job = (await views.status(ref.pipeline)).jobs.find((one) => one.key === ref.job);
     if (!job) throw missing(`${ref.pipeline} has no job ${ref.job}.`);
@@ -86,7 +90,8 @@ async function lastWritten({ logs }: Pick<ServerDeps, 'logs'>, ref: JobRef): Pro
   return last;
 }
 
-async function* pieces(
+/** Bytes of a log, in chunks. */
+export async function* pieces(
   { logs }: Pick<ServerDeps, 'logs'>,
   ref: LogRef,
   { from, to }: { from: number; to: number },

@@ -15,6 +15,9 @@ const slugParams = z.object({ slug: z.string().refine(isSlug, 'not a valid proje
 const pipelineParams = slugParams.extend({ iid: z.string().regex(/^[1-9]\d{0,14}$/, 'a number from 1') });
 const keyParams = slugParams.extend({ key: z.string().min(1).max(1_024) });
 
+/** A separate kind of key, so that a request cannot claim the key of a forge event. */
+export const requestKey = z.string().regex(/^request:[A-Za-z0-9._-]{8,128}$/, 'a key is request:UUID');
+
 export const digestOf = (params: unknown): Digest => digestParams.parse(params).digest;
 export const slugOf = (params: unknown): ProjectSlug => slugParams.parse(params).slug;
 export const keyOf = (params: unknown): { slug: ProjectSlug; key: string } => keyParams.parse(params);

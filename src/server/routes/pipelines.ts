@@ -5,11 +5,15 @@ import { DavitError } from '../../errors.ts';
 import type { PipelineId } from '../../plan/model/ids.ts';
 import type { PipelineStatus } from '../../plan/model/protocol.ts';
 import { ownPipeline, userOf } from '../access.ts';
+import type { StartResponse } from '../api.ts';
+import { triggerAgain } from '../new-trigger.ts';
+import { retryPipeline } from '../retry-pipeline.ts';
 import { submitDecision } from '../submit-decision.ts';
 import type { ServerDeps } from '../deps.ts';
 import { eventStream } from '../events.ts';
 import type { Views } from '../views.ts';
-import { listQueryOf, pipelineOf } from './params.ts';
+import { withStatusProblem } from './commit-statuses.ts';
+import { listQueryOf, pipelineOf, requestKey } from './params.ts';
 
 const decisionBody = z.strictObject({
   action: z.enum(['play', 'reject', 'retry', 'cancelJob']),
@@ -18,6 +22,10 @@ const decisionBody = z.strictObject({
   confirm: z.boolean().optional(),
 });
 
+const retryBody = z.strictObject({ comment: z.string().max(2_000).optional() });
+const againBody = z.strictObject({ key: requestKey });
+const START_MS = 8_000;
+
 export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {
   const reader = { config: { access: 'reader' } } as const;
   const developer = { config: { access: 'developer' } } as const;
@@ -25,7 +33,7 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
   app.get('/api/v1/pipelines/:slug/:iid', { config: { access: 'reader', jobs: true } }, async (request) => {
     const id = pipelineOf(request.params);
     ownPipeline(request, id);
-    return views.status(id);
+    return withStatusProblem(deps, await views.status(id));
   });
   app.get('/api/v1/pipelines/:slug/:iid/events', reader, async ({ params }, reply) => {
     const id = pipelineOf(params);
@@ -40,6 +48,17 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
     const answer = await submitDecision(deps, views, { id, decision });
     if (answer.accepted) return answer;
     throw new DavitError(answer.code, answer.message);
+  });
+  app.post('/api/v1/pipelines/:slug/:iid/retry', developer, async (request) => {
+    const { comment } = retryBody.parse(request.body ?? {});
+    return retryPipeline(deps, views, { id: pipelineOf(request.params), user: userOf(request), comment });
+  });
+  app.post('/api/v1/pipelines/:slug/:iid/again', developer, async (request, reply) => {
+    const { key } = againBody.parse(request.body);
+    const trigger = await triggerAgain(deps, pipelineOf(request.params), { key, user: userOf(request) });
+    await deps.workflows.trigger(trigger, START_MS);
+    const answer: StartResponse = { key, project: trigger.project };
+    return reply.code(202).send(answer);
   });
   app.post('/api/v1/pipelines/:slug/:iid/cancel', developer, async (request) => {
     const id = pipelineOf(request.params);

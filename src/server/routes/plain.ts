@@ -3,12 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Health, TemporalPlace } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
 
-const HELLO = 'This is a davit server. Use `davit pipelines` and `davit status` to see pipelines.\n';
-
 export function plainRoutes(app: FastifyInstance, deps: ServerDeps): void {
-  app.get('/', { config: { access: 'anybody' } }, async (_request, reply) =>
-    reply.type('text/plain; charset=utf-8').send(HELLO),
-  );
   app.get('/healthz', { config: { access: 'anybody' } }, async (): Promise<Health> => {
     const up = await deps.workflows.healthy();
     return {

@@ -2,20 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { DavitError } from '../../errors.ts';
 import { isDigest, pipelineId, type ProjectSlug } from '../../plan/model/ids.ts';
 import type { KeyLookup, ProjectStatus } from '../../plan/model/protocol.ts';
 import { claimName, type ClaimRecord } from '../../plan/model/records.ts';
-import { refProtection } from '../../match/protected-refs.ts';
-import { mayStartProtected } from '../../compiler/variables/installation.ts';
-import type { InstallationProject } from '../../installation.ts';
-import type { Trigger } from '../../plan/model/trigger.ts';
 import { userOf } from '../access.ts';
 import type { StartResponse, StartRequest, StopResponse } from '../api.ts';
-import type { User } from '../auth.ts';
 import type { ChangeBoard } from '../changes.ts';
 import type { ServerDeps } from '../deps.ts';
-import { keyOf, missing, slugOf, waitOf } from './params.ts';
+import { newTrigger } from '../new-trigger.ts';
+import { keyOf, missing, requestKey, slugOf, waitOf } from './params.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
 const MAX_CHANGED_CHARS = 262_144;
@@ -24,13 +19,12 @@ const START_MS = 8_000;
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit sha');
 const line = (max: number) => z.string().max(max);
 const startBody: z.ZodType<StartRequest> = z.strictObject({
-  /** A separate kind of key, so that a request cannot claim the key of a forge event. */
-  key: z.string().regex(/^request:[A-Za-z0-9._-]{8,128}$/, 'a key is request:UUID'),
-  ref: z.string().min(1).max(255),
-  refKind: z.enum(['branch', 'tag', 'merge_request']),
+  key: requestKey,
+  ref: z.string().min(1).max(255).optional(),
+  refKind: z.enum(['branch', 'tag', 'merge_request']).optional(),
   sha: sha.optional(),
-  before: sha,
-  title: line(1_000),
+  before: sha.optional(),
+  title: line(1_000).optional(),
   message: line(16_384).optional(),
   sourceBlob: z.string().refine(isDigest, 'a digest is sha256:<64 hex digits>').optional(),
   file: line(1_024).optional(),
@@ -64,7 +58,7 @@ export function projectRoutes(app: FastifyInstance, deps: ServerDeps, changes: C
     { config: { access: 'developer' } },
     async (request, reply) => {
       const slug = slugOf(request.params);
-      const trigger = await triggerOf(deps, slug, {
+      const trigger = await newTrigger(deps, slug, {
         request: startBody.parse(request.body),
         user: userOf(request),
       });
@@ -113,70 +107,6 @@ function environmentRoute(app: FastifyInstance, deps: ServerDeps): void {
         await deps.workflows.stopEnvironment(slug, { name, actor, since: known.since });
       const answer: StopResponse = { accepted: true, was: known.state };
       return reply.code(202).send(answer);
-    },
-  );
-}
-
-/** The source is a working tree that was stored before, or the repository of a known project. */
-async function triggerOf(
-  deps: ServerDeps,
-  slug: ProjectSlug,
-  { request, user }: { request: StartRequest; user: User },
-): Promise<Trigger> {
-  const project = deps.facts().config.projects.find((one) => one.name === slug);
-  if (request.sourceBlob) {
-    if (!(await deps.blobs.has(request.sourceBlob)))
-      throw new DavitError('blob/missing', 'The store does not have the source of this request.');
-  } else if (!project?.clone_url)
-    throw new DavitError(
-      'usage/invalid',
-      `The project ${slug} has no clone_url, and the request has no source.`,
-      {
-        hint: 'Store a working tree first (`davit run` does), or set clone_url of the project in the installation file.',
-      },
-    );
-  await refuseProtected(deps, project, { request, user });
-  return {
-    ...request,
-    sha: request.sha ?? (await resolved(deps, project, request)),
-    project: slug,
-    deliveryId: request.key,
-    actor: user.name,
-    role: user.role,
-    ...(user.local && { local: true as const }),
-    defaultBranch: request.defaultBranch ?? project?.default_branch,
-    cloneUrl: request.sourceBlob ? undefined : project?.clone_url,
-    fork: false,
-    receivedAt: Date.now(),
-  };
-}
-
-async function resolved(
-  deps: ServerDeps,
-  project: InstallationProject | undefined,
-  request: StartRequest,
-): Promise<string> {
-  if (project && request.sourceBlob === undefined) return deps.resolveRef(project, request);
-  throw new DavitError('usage/invalid', 'The request names no commit (sha) of its working tree.');
-}
-
-/** A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not start at all. */
-async function refuseProtected(
-  { protectionOf }: ServerDeps,
-  project: InstallationProject | undefined,
-  { request: { sourceBlob, ref, refKind }, user }: { request: StartRequest; user: User },
-): Promise<void> {
-  if (!project || sourceBlob !== undefined || mayStartProtected(project, user)) return;
-  const lists = { ...project, forge_protects: await protectionOf(project) };
-  const protection = refProtection(lists, refKind, ref);
-  if (protection === 'unprotected') return;
-  throw new DavitError(
-    'auth/denied',
-    protection === 'unknown'
-      ? `${user.name} may not start pipelines of the ${refKind} ${ref}: the forge has not said yet whether it is protected.`
-      : `${user.name} may not start pipelines of the protected ${refKind} ${ref}.`,
-    {
-      hint: 'Push to it, ask an operator, or have the role or the name added to start_protected of the project.',
     },
   );
 }

@@ -22,6 +22,7 @@ import {
 import {
   decide,
   pipelineStatus,
+  signalDeletion,
   signalRerun,
   signalStopEnvironment,
   signalTrigger,
@@ -73,6 +74,8 @@ export function linkTemporal(options: TemporalAt): TemporalLink {
     workflows: {
       trigger: (trigger, deadlineMs) =>
         link.call((client) => signalTrigger(client, trigger), { deadlineMs, responder: 'temporal' }),
+      refDeleted: (slug, deleted, deadlineMs) =>
+        link.call((client) => signalDeletion(client, slug, deleted), { deadlineMs, responder: 'temporal' }),
       rerun: (slug, request) => link.call((client) => signalRerun(client, slug, request), PERSON),
       stopEnvironment: (slug, stop) =>
         link.call((client) => signalStopEnvironment(client, slug, stop), PERSON),

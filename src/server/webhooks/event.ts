@@ -1,12 +1,30 @@
 /** The common form of forge events, and the triggers that they become. Pure. */
 import { z } from 'zod';
+import type { DeletedRef } from '../../plan/model/project-memory.ts';
 import { pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =
-  /** `skipped`: the head of a ref that requests no pipeline, so that it is not treated as a lost delivery. */
-  | { kind: 'ignored'; reason: string; repository?: string; skipped?: { ref: string; after: string } }
+  /**
+   * `skipped`: the head of a ref that requests no pipeline, so that it is not treated as a lost delivery. `deleted`: the
+   * project forgets the ref, so that it starts a pipeline when it is pushed again at the same commit.
+   */
+  | {
+      kind: 'ignored';
+      reason: string;
+      repository?: string;
+      skipped?: { ref: string; after: string };
+      deleted?: DeletedRef;
+      about?: EventFacts;
+    }
   | { kind: 'trigger'; repository: string; trigger: EventTrigger };
+
+/** What people see of an event that starts nothing. */
+export interface EventFacts {
+  ref?: string;
+  sha?: string;
+  sender?: string;
+}
 
 /** Texts in a workflow's history have a bounded length, and no control characters except line breaks. */
 const MAX_TITLE = 255;
@@ -30,10 +48,11 @@ export const ZERO = '0'.repeat(40);
 export const requestsSkip = (message: string | undefined): boolean =>
   /\[(ci[ _-]skip|skip[ _-]ci)\]/i.test(message ?? '');
 
-export const ignored = (reason: string, repository?: string): ForgeEvent => ({
+export const ignored = (reason: string, repository?: string, about?: EventFacts): ForgeEvent => ({
   kind: 'ignored',
   reason,
   repository,
+  ...(about && { about }),
 });
 
 /** Free text in a payload: cut, and never a reason to refuse a delivery. */
@@ -89,11 +108,15 @@ export function pushEvent(push: Push): ForgeEvent {
   const branch = /^refs\/heads\/(.+)$/s.exec(ref)?.[1];
   const tag = /^refs\/tags\/(.+)$/s.exec(ref)?.[1];
   const name = branch ?? tag;
-  if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository);
-  if (isZero(after)) return ignored('The ref was deleted.', repository);
+  const about: EventFacts = { ref: name ?? ref, sha: isZero(after) ? before : after, sender: push.actor };
+  if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository, about);
+  if (isZero(after)) {
+    const deleted: DeletedRef = { refKind: tag === undefined ? 'branch' : 'tag', ref: name, before };
+    return { kind: 'ignored', reason: 'The ref was deleted.', repository, deleted, about };
+  }
   if (push.skip || requestsSkip(message)) {
     const reason = 'The commit requests no pipeline ([skip ci]).';
-    return { kind: 'ignored', reason, repository, skipped: { ref, after } };
+    return { kind: 'ignored', reason, repository, skipped: { ref, after }, about };
   }
   return {
     kind: 'trigger',
@@ -167,7 +190,11 @@ function mergeFacts({ description, labels, assignees, ...rest }: MergeFacts): Me
 export function mergeEvent(merge: Merge): ForgeEvent {
   const { repository, sha, iid, title } = merge;
   if (requestsSkip(merge.message) || requestsSkip(title))
-    return ignored('The commit or its request requests no pipeline ([skip ci]).', repository);
+    return ignored('The commit or its request requests no pipeline ([skip ci]).', repository, {
+      ref: merge.ref,
+      sha,
+      sender: merge.actor,
+    });
   const before = merge.before ?? ZERO;
   const known =
     merge.from !== undefined && merge.from !== null && merge.into !== undefined && merge.into !== null;

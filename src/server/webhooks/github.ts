@@ -113,6 +113,11 @@ function pullOf(payload: z.output<typeof pull>): ForgeEvent {
     return ignored(
       `A pull request event "${payload.action.slice(0, 40)}" has no new commits.`,
       into.full_name,
+      {
+        ref: `refs/pull/${payload.number}/head`,
+        sha: request.head.sha,
+        sender: actorOf(payload.sender),
+      },
     );
   return mergeEvent({
     repository: into.full_name,

@@ -169,7 +169,12 @@ function mergeOf(payload: z.output<typeof merge>): ForgeEvent {
   const { action, oldrev } = request;
   // An update without an old revision changes only texts and labels.
   const hasCommits = action === 'open' || action === 'reopen' || (action === 'update' && oldrev);
-  if (!hasCommits) return ignored('The merge request has no new commits.', into.path_with_namespace);
+  if (!hasCommits)
+    return ignored('The merge request has no new commits.', into.path_with_namespace, {
+      ref: `refs/merge-requests/${request.iid}/head`,
+      sha: request.last_commit.id,
+      ...(payload.user && { sender: payload.user.username }),
+    });
   return mergeEvent({
     repository: into.path_with_namespace,
     iid: request.iid,

@@ -38,6 +38,8 @@ import { orphans } from './35-orphans.ts';
 import { replay } from './36-replay.ts';
 import { exits } from './37-exits.ts';
 import { logFlood } from './38-log-flood.ts';
+import { rotation } from './39-rotation.ts';
+import { forgeAway } from './40-forge-away.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -55,6 +57,7 @@ export const ROWS: readonly Row[] = [
   killBuild,
   killPush,
   rolling,
+  rotation,
   temporalGate,
   temporalAll,
   cancelScript,
@@ -79,6 +82,7 @@ export const ROWS: readonly Row[] = [
   diskFullEngine,
   clockSkew,
   logFlood,
+  forgeAway,
   liveRestoreSwarm,
   hostLost,
   hostReturns,

@@ -22,6 +22,7 @@ const pipelineFile = (text: string): void => writeFileSync(join(folder, '.gitlab
 const COMMANDS = [
   'up',
   'run',
+  'start',
   'lint',
   'plan',
   'pipelines',
@@ -56,6 +57,10 @@ describe('exit codes', () => {
       ['nonsense'],
       ['status', '--nope'],
       ['approve', 'table/3'],
+      ['retry', 'table/3', 'unit', '--all'],
+      ['retry', 'table/3', '--all', '--comment', 'why'],
+      ['start', 'table', '--again', 'table/3'],
+      ['start', '--again', 'table/3', '--var', 'A=1'],
       ['worker', '--arch', 'mips'],
       ['worker'],
     ])

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { registryActions, writeRefusal, type JobAsker } from '../../../src/match/registry-access.ts';
+import { registryActions, type JobAsker } from '../../../src/match/registry-access.ts';
 
 const RULES = {
   host: 'registry.example.com',
@@ -30,24 +30,8 @@ describe('a registry with a public name', () => {
   });
 });
 
-test('pins are written for no job, whatever they are called', () => {
-  for (const repository of ['alpha/pins', 'alpha/pins/protected', 'alpha/pins/branches'])
-    for (const more of [{}, { protectedRef: true }, { local: true }])
-      expect(writeRefusal(asker(more), repository, RULES), repository).toBeDefined();
-});
-
 test('no job deletes, and none writes below the name of another project, into forks, or into what davit keeps', () => {
-  const part = fc.constantFrom(
-    'alpha',
-    'beta',
-    'open',
-    'forks',
-    'pins',
-    'cache',
-    'pipelines',
-    'protected',
-    'x',
-  );
+  const part = fc.constantFrom('alpha', 'beta', 'open', 'forks', 'cache', 'pipelines', 'protected', 'x');
   const job = fc.record({
     project: fc.constant('alpha'),
     protectedRef: fc.boolean(),
@@ -65,7 +49,6 @@ test('no job deletes, and none writes below the name of another project, into fo
       if (one.fork) expect([davit, first, second]).toEqual([true, 'forks', 'alpha']);
       else {
         expect(first).toBe('alpha');
-        expect(second).not.toBe('pins');
         if (second === 'cache' || second === 'pipelines')
           expect([davit, third]).toEqual([true, one.protectedRef ? 'protected' : third]);
         if ((second === 'cache' || second === 'pipelines') && third === 'protected')

@@ -20,6 +20,19 @@ test('an event is one line with its distinguishing fields, and has no stack', ()
     /^\d{4}-\S+Z warn Activity failed workflowId=pipeline\/table\/3 activityType=runJob \(the engine went away\)$/,
   );
 });
+test("davit's own messages keep what they are about, and why", () => {
+  const { said, logger } = lines('info');
+  logger.warn('commit status not reported', {
+    pipeline: 'table/3',
+    context: 'davit/mr',
+    code: 'forge/denied',
+    reason: 'The forge responded with 403.',
+    attempt: 2,
+  });
+  expect(said[0]).toMatch(
+    / commit status not reported attempt=2 pipeline=table\/3 context=davit\/mr code=forge\/denied reason=The forge responded with 403\.$/,
+  );
+});
 test('constant facts are not logged, nor each state of a worker', () => {
   const { said, logger } = lines('info');
   logger.warn('No workflows registered, not polling for workflow tasks');

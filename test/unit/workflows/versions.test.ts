@@ -22,6 +22,7 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'approvals-read-again',
     'stop-named',
     'messages-proven',
+    'status-of-each-state',
   ]);
 });
 

@@ -114,6 +114,6 @@ export const INCLUDE = {
   name: 'include',
   in: ['top'],
   status: 'differs',
-  note: '`remote` uses https and public addresses only; `template` has the templates that davit ships',
+  note: "`remote` uses https and public addresses only; `template` has the templates that davit ships, and GitLab's own where the installation file says so",
   schema: include,
 } as const;

@@ -1,7 +1,13 @@
 /** A deploy target in memory, and the activities over it. */
 import type { DeployInput } from '../../../../activities/contract.ts';
 import { makeDeployActivities } from '../../../../activities/index.ts';
-import type { DeployTarget, Registries, Rights, TargetState } from '../../../../src/adapters/ports.ts';
+import type {
+  DeployTarget,
+  Registries,
+  Registry,
+  Rights,
+  TargetState,
+} from '../../../../src/adapters/ports.ts';
 import { deriveSealKey, localSecrets } from '../../../../src/adapters/secrets/index.ts';
 import type { DeploySpec } from '../../../../src/plan/model/spec.ts';
 import {
@@ -52,6 +58,7 @@ export function fakeTarget(
         running: options.broken ? 0 : 1,
         failures: options.broken ? ['task: non-zero exit (1)'] : [],
         rollout: options.broken ? 'paused' : 'completed',
+        pipeline: 'table/7',
         snapshot: `spec of ${request.deployId}`,
       };
       return 'applied';
@@ -67,6 +74,7 @@ export function fakeTarget(
             failures: [],
             rollout: 'completed',
             image: 'old',
+            pipeline: 'table/5',
           }
         : nothing;
     },
@@ -89,12 +97,19 @@ export const SWARM: DeploySpec['swarm'] = {
   convergeTimeoutMs: 5_000,
 };
 
-export function setUp(fake: ReturnType<typeof fakeTarget>, rights: Partial<Rights> = {}) {
+export function setUp(
+  fake: ReturnType<typeof fakeTarget>,
+  rights: Partial<Rights> = {},
+  registry: Partial<Registry> = {},
+) {
   const blobs = memoryBlobs();
   const records = memoryRecords();
   const logs = memoryLogs();
   const registries: Registries = {
-    forImage: () => Promise.reject(new Error('not asked')),
+    forImage: async () => ({
+      registry: { host: '127.0.0.1:5000', ...registry } as Partial<Registry> as Registry,
+      repository: 'table',
+    }),
     authFor: async () => undefined,
     authForTarget: async () => undefined,
     default: async () => ({ host: '127.0.0.1:5000' }),

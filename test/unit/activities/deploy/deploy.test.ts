@@ -4,6 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { DavitError } from '../../../../src/errors.ts';
 import type { DeployTarget } from '../../../../src/adapters/ports.ts';
 import { asActivity } from '../fakes.ts';
+import { retryOf } from '../../../../src/plan/policy/job-retry.ts';
 import { IMAGE, nothing, fakeTarget, SERVER_MS, SWARM, setUp } from './bench.ts';
 
 const cancelRequested = ActivityCancellationDetails.fromProto({ isCancelled: true });
@@ -162,6 +163,29 @@ test('a fork does not deploy, and a deployment without its digest fails with a m
   expect(fake.calls).toEqual([]);
 });
 
+test('a tag that the registry lacks fails at once with its reason, and a retry does not repeat it', async () => {
+  const fake = fakeTarget();
+  const none = { index: async () => undefined, manifest: async () => undefined };
+  const { activities, input, logs } = setUp(fake, {}, none);
+  const spec = { imageFrom: undefined, image: '127.0.0.1:5000/table:v9' };
+  const answer = await asActivity(activities.applyDeploy, await input({ spec }));
+  expect(answer).toMatchObject({
+    kind: 'failed',
+    result: { outcome: 'failed', kind: 'config', started: false },
+  });
+  const said = '127.0.0.1:5000 has no image 127.0.0.1:5000/table:v9. Push it';
+  expect(answer.kind === 'failed' && answer.result.message).toContain(said);
+  expect(logs.text()).toContain(said);
+  const result = answer.kind === 'failed' ? answer.result : undefined;
+  const job = {
+    kind: 'deploy' as const,
+    rerunnable: false,
+    retry: { max: 2, when: ['always'], exitCodes: [] },
+  };
+  expect(result && retryOf(job, result, { auto: 0, retry: 0, autoMax: 2 })).toBe('no');
+  expect(fake.calls).toEqual([]);
+});
+
 test('a failed rollout is reported in the words of the target, and rolled back once', async () => {
   const fake = fakeTarget({
     broken: true,
@@ -185,7 +209,12 @@ test('a failed rollout is reported in the words of the target, and rolled back o
   expect(result).toMatchObject({ outcome: 'failed', kind: 'rollout', deployed: { state: 'unknown' } });
   expect(result.message).toContain('non-zero exit (1)');
   const back = { ...deploy, previous, newSeq: 4 };
-  expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({ state: 'rolled_back', seq: 4 });
+  expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({
+    state: 'rolled_back',
+    seq: 4,
+    image: 'old',
+    pipeline: 'table/5',
+  });
   expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({ state: 'rolled_back' });
   expect(fake.calls.filter((call) => call.startsWith('restore'))).toEqual([
     'restore spec before table/7 deploy 1+rollback 4',

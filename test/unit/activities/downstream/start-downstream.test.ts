@@ -125,6 +125,19 @@ describe('another project', () => {
   });
 });
 
+test('below a pipeline that is run again is for an event of its own, started by the same people', async () => {
+  const { ask, started } = bench();
+  const again = { pipeline: 'front/1', source: 'push' } as const;
+  const trigger = { again, startedBefore: ['ada'], actor: 'bob', source: 'api' } as const;
+  for (const to of [{ include: [{ written: 'a.yml' }] }, { project: 'back' }])
+    await ask({ to, trigger: { ...trigger, startedBefore: ['ada'] } });
+  expect(started).toMatchObject([
+    { source: 'parent_pipeline', actor: 'bob', startedBefore: ['ada'] },
+    { source: 'pipeline', actor: 'bob', startedBefore: ['ada'] },
+  ]);
+  expect(started.map((one) => one.again)).toEqual([undefined, undefined]);
+});
+
 describe('a child', () => {
   const parent = {
     variables: { A: '1' },

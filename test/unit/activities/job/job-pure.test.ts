@@ -87,6 +87,16 @@ describe('the end of a container', () => {
     expect(verdictOf(state, parseExitNote(note), limits)).toMatchObject({ outcome, ...(kind && { kind }) });
   });
 
+  test('a script that failed after the kernel had killed one of its processes', () => {
+    const note = { code: 3, stopped: false, memoryKills: 2 };
+    expect(verdictOf(ended({ exitCode: 3 }), note, limits)).toEqual({
+      outcome: 'failed',
+      kind: 'out_of_memory',
+      exitCode: 3,
+      message: 'exit code 3, probably out of memory: the kernel has killed 2 of its processes for it.',
+    });
+  });
+
   test('a coded error keeps its code, an unknown error is a defect', () => {
     expect(verdictOfError(new DavitError('registry/name', 'No name.'))).toMatchObject({
       outcome: 'failed',
@@ -256,7 +266,7 @@ describe('variables', () => {
   const resolve = async (
     variables: SpecVariable[],
     more: Partial<ScriptSpec> = {},
-    { dotenv = {}, token }: { dotenv?: Record<string, string>; token?: string } = {},
+    { dotenv = {}, token, ca }: { dotenv?: Record<string, string>; token?: string; ca?: string } = {},
   ) => {
     const blobs = new MemoryBlobs();
     const digest = await blobs.putBytes(new TextEncoder().encode(JSON.stringify(dotenv)));
@@ -274,6 +284,7 @@ describe('variables', () => {
       credentials: { forJob: async () => token },
       blobs,
       worker,
+      authority: { pem: async () => ca, server: 'https://ci.lan:8420/davit' },
     });
   };
   const own = (name: string, literal: string, more: Partial<SpecVariable> = {}): SpecVariable => ({
@@ -324,6 +335,20 @@ describe('variables', () => {
     const { values, masked } = await resolve([], {}, { token: 'davit-job_x.y' });
     expect(values.get('CI_JOB_TOKEN')).toBe('davit-job_x.y');
     expect(masked).toContain('davit-job_x.y');
+  });
+
+  test("the server's authority is a file, which git uses for the server alone; the file of a pipeline may say otherwise", async () => {
+    expect((await resolve([])).values.has('CI_SERVER_TLS_CA_FILE')).toBe(false);
+    const { values, variables } = await resolve([], {}, { ca: 'PEM' });
+    expect(Object.fromEntries(values)).toMatchObject({
+      CI_SERVER_TLS_CA_FILE: '/builds/p.tmp/CI_SERVER_TLS_CA_FILE',
+      GIT_CONFIG_COUNT: '1',
+      GIT_CONFIG_KEY_0: 'http.https://ci.lan:8420/.sslCAInfo',
+      GIT_CONFIG_VALUE_0: '/builds/p.tmp/CI_SERVER_TLS_CA_FILE',
+    });
+    expect(variables).toContainEqual({ name: 'CI_SERVER_TLS_CA_FILE', value: 'PEM', file: true });
+    const others = await resolve([own('GIT_CONFIG_COUNT', '0')], {}, { ca: 'PEM' });
+    expect(others.values.get('GIT_CONFIG_COUNT')).toBe('0');
   });
 
   test('a fork gets no secret and no credentials, and the log reports that', async () => {

@@ -130,6 +130,10 @@ describe('one pipeline', () => {
     const text = statusText(pipeline({ jobs: [decided('late', 2_000), decided('early', 1_000)] }), view);
     expect(text.indexOf('play early')).toBeLessThan(text.indexOf('play late'));
   });
+  test('says where its page is', () => {
+    const page = 'https://ci.test/pipelines/table/1';
+    expect(statusText(pipeline({}), { ...view, page })).toContain(`\n  ${page}\n`);
+  });
   test('a cancelled one says so once', () => {
     const text = statusText(pipeline({ state: 'canceled', reason: 'cancelled' }), view);
     expect(text.match(/cancelled/g)).toHaveLength(1);

@@ -24,6 +24,11 @@ interface World extends Overrides {
 function answerTo(want: IncludeWant, world: World): IncludeAnswer {
   const { other = {}, served = {} } = world;
   if (want.kind === 'remote') return { text: served[want.url] ?? null };
+  if (want.kind === 'template') {
+    const text = served[want.name];
+    if (text !== undefined) return { text };
+    return { refused: { code: 'include/unreachable', message: 'GitLab is away.', outage: true } };
+  }
   if (want.repository.path === world.refused)
     return { refused: { code: 'include/refused', message: `no ${world.refused} for you`, hint: 'Ask.' } };
   if (want.kind === 'ref') return { sha: SHA };

@@ -231,10 +231,18 @@ describe('predefined', () => {
     ['CI_SERVER_VERSION_MAJOR', VERSION.split('.')[0]],
     ['CI_DISPOSABLE_ENVIRONMENT', 'true'],
     ['CI_TEMPLATE_REGISTRY_HOST', 'registry.gitlab.com'],
-    ['CI_JOB_URL', 'http://127.0.0.1:8080/pipelines/table/7#job%20one'],
+    ['CI_JOB_URL', 'http://127.0.0.1:8080/pipelines/table/7/jobs/job%20one'],
     ['CI_PROJECT_ID', undefined],
     ['CI_API_V4_URL', undefined],
   ])('%s', (name, expected) => expect(get(name)).toBe(expected));
+  test('of a pipeline that is run again are those of its event', () => {
+    const again = { pipeline: 'table/3', source: 'merge_request' } as const;
+    const more: Overrides = { trigger: { source: 'api', again } };
+    expect([get('CI_PIPELINE_SOURCE', more), get('DAVIT_TRIGGER', more)]).toEqual([
+      'merge_request_event',
+      'merge_request',
+    ]);
+  });
   test('of a tag', () => {
     const more: Overrides = { trigger: { ref: 'v1.0', refKind: 'tag', source: 'tag' } };
     expect([

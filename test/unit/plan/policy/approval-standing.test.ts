@@ -106,6 +106,11 @@ describe('a protected environment', () => {
     const self = { approvals: [{ approvers: ['ada'], count: 1 }], fourEyes: true };
     expect(standing(ask([by('ada')]), now(users, { environment: self })).verdict).toBe('ask');
   });
+  test('counts nobody who has started the one that the pipeline runs again', () => {
+    const self = { approvals: [{ approvers: ['ada'], count: 1 }], fourEyes: true };
+    const again = { startedBy: 'olga', startedBefore: ['ada'] };
+    expect(standing(ask([by('ada')], again), now(users, { environment: self })).verdict).toBe('ask');
+  });
   test('keeps the gate of the file beside its own', () => {
     const written = gateOf({ approvers: ['ida'] });
     const answer = standing(ask(both, { gate: written }), now(users, { environment: environment() }));

@@ -45,6 +45,8 @@ interface Job {
   pre?: string[];
   trace?: boolean;
   full?: boolean;
+  /** Text of the kernel's counter. */
+  memory?: string;
   marked?: boolean;
   /** The number of a user that has no home. */
   user?: number;
@@ -79,6 +81,7 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
     dir,
     afterSeconds: job.afterSeconds,
     scriptSeconds: job.scriptSeconds,
+    memoryCounters: [join(root, 'no-such-file'), join(root, 'counter')],
     ...(job.marked && { lastLine: endMarkScript('davit-1-test-1') }),
   };
   writeFileSync(join(dir, 'run'), supervisorText(options));
@@ -87,6 +90,7 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
   if (job.after) writeFileSync(join(dir, 'after'), scriptText(job.after, projectDir));
   writeFileSync(join(dir, 'variables'), variablesText(job.variables ?? [], projectDir));
   writeFileSync(join(dir, 'exit'), EXIT_RESERVED);
+  if (job.memory !== undefined) writeFileSync(join(root, 'counter'), job.memory);
   if (job.full) symlinkSync('/dev/full', join(dir, 'room'));
   const args = shell.name === 'busybox' ? ['sh', join(dir, 'run')] : [join(dir, 'run')];
   const home = job.user === undefined ? {} : { HOME: '/proc/nowhere' };
@@ -101,6 +105,7 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
     output: ended.stdout,
     errors: ended.stderr,
     exit: existsSync(exitFile) ? readFileSync(exitFile, 'utf8').trim() : undefined,
+    kills: existsSync(join(dir, 'memory')) ? readFileSync(join(dir, 'memory'), 'utf8') : undefined,
     variablesLeft: existsSync(join(dir, 'variables')),
     projectDir,
   };
@@ -131,6 +136,18 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     const job = run(shell, { script: [script], full: true });
     expect(job.code).toBe(code);
     expect(parseExitNote(job.exit ?? '')).toEqual(note);
+    expect(job.errors).toBe('');
+  });
+
+  test.each([
+    { script: 'exit 9', memory: 'low 0\noom 4\noom_kill 2\noom_group_kill 0\n', kills: '2\n' },
+    { script: 'exit 9', memory: 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n', kills: '1\n' },
+    { script: 'exit 9', memory: 'oom 4\noom_kill 0\n', kills: undefined },
+    { script: 'exit 0', memory: 'oom_kill 2\n', kills: undefined },
+  ])('what the kernel killed is noted beside "$script": $memory', ({ script, memory, kills }) => {
+    const job = run(shell, { script: [script], memory });
+    expect(job.kills).toBe(kills);
+    expect(job.exit).toBe(script.slice('exit '.length));
     expect(job.errors).toBe('');
   });
 

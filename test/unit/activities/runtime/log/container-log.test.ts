@@ -220,7 +220,24 @@ describe('the mark at the end of a container', () => {
 
   test('is not part of the log, nor is a newline before it', async () => {
     expect(await of(['one\n', MARK])).toEqual({ endRead: true, text: 'one\ndavit ends\n' });
-    expect(await of(['one\n', `two${MARK}`])).toEqual({ endRead: true, text: 'one\ntwodavit ends\n' });
+    expect(await of(['one\n', `two${MARK}`])).toEqual({ endRead: true, text: 'one\ntwo\ndavit ends\n' });
+  });
+  test("davit's own line begins a new line, whatever the output ends with", async () => {
+    expect((await of(['one'])).text).toBe('one\ndavit ends\n');
+    expect((await of(['one\n', ''])).text).toBe('one\ndavit ends\n');
+    expect((await of([])).text).toBe('davit ends\n');
+    const cut = (await of(['x'.repeat(500)])).text;
+    expect(cut).toMatch(/^x{400}\n[^\n]*The log has reached its limit[^\n]*\ndavit ends\n$/);
+  });
+  test('a notice about lost lines begins a new line, too', async () => {
+    const logs = new MemoryLogs();
+    const { signal } = new AbortController();
+    const log = await ContainerLog.open({ store: logs, ref: REF, epoch: 1, capBytes: 400, signal });
+    await log.record({ time: 't', bytes: Buffer.from('half'), stream: 'stdout' });
+    log.recordsEnded();
+    log.lost('gone');
+    await log.end();
+    expect(logs.text(REF)).toContain(`half\n${OWN_LINE}`);
   });
   test('is reported missing if the log ends without it, and another container has another mark', async () => {
     expect((await of(['one\n'])).endRead).toBe(false);
