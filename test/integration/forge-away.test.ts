@@ -48,7 +48,7 @@ test('it waits for the forge, visibly, however often the forge is asked in vain'
   expect(waits).toMatchObject({ state: 'created', waitingFor: ['forge'], reason: SAID });
   expect(statusText(waits, { color: false, now: waits.startedAt })).toContain('waits for the forge');
   const { searchAttributes } = await world.handle(id).describe();
-  expect(searchAttributes.DavitWaitingFor).toEqual(['forge']);
+  expect(searchAttributes.DavitWaitingFor).toEqual(['nothing-runs', 'forge']);
   await expect.poll(forge.asked, { timeout: 20_000 }).toBeGreaterThan(3);
   forge.back();
   const ended = await world.end(id);
