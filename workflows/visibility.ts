@@ -4,7 +4,7 @@ import { FINAL_STATES, SEARCH_ATTRIBUTES, type PipelineStatus } from '../src/pla
 import type { Trigger } from '../src/plan/model/trigger.ts';
 import { detailsText } from '../src/plan/policy/details-text.ts';
 import { keyword, keywords } from '../src/plan/policy/display-text.ts';
-import { allWaitsOf, isStill, searchWords, WAITS_FOR_PLAN, type Job } from '../src/plan/policy/waits.ts';
+import { searchWords, WAITS_FOR_PLAN } from '../src/plan/policy/waits.ts';
 import { tellChange } from './changes.ts';
 import { hasVersion } from './versions.ts';
 
@@ -32,19 +32,26 @@ export const startAttributes = ({
 /** A project from before `waitsInGroups` shows nothing. */
 const shownAtStart = (): string[] => workflowInfo().typedSearchAttributes.get(KEYS.waitingFor) ?? [];
 
+interface Waits {
+  /** What runs from before `waitsInGroups` show. */
+  all: readonly string[];
+  /** No job runs. */
+  still: boolean;
+}
+
 /**
  * Shows the status in Temporal: once for all changes of the same moment, and in the history only if something
  * differs. Tells the server that it has changed.
  */
 export class Visibility {
   readonly #status: () => PipelineStatus;
-  readonly #jobs: () => readonly Job[];
+  readonly #waits: () => Waits;
   #due = false;
   #shown = { state: 'created', waitingFor: JSON.stringify(shownAtStart()) };
 
-  constructor(status: () => PipelineStatus, jobs: () => readonly Job[]) {
+  constructor(status: () => PipelineStatus, waits: () => Waits) {
     this.#status = status;
-    this.#jobs = jobs;
+    this.#waits = waits;
   }
 
   changed(): void {
@@ -76,11 +83,9 @@ export class Visibility {
   }
   /** The version is asked only where it makes a difference. */
   #words({ waitingFor }: PipelineStatus): string[] {
-    const jobs = this.#jobs();
-    // Without jobs it waits for its plan, or for the forge that has the source.
-    const isPlanless = jobs.length === 0;
-    const before = keywords(isPlanless ? waitingFor : allWaitsOf(jobs));
-    const words = searchWords(waitingFor, isPlanless ? waitingFor.length > 0 : isStill(jobs));
+    const { all, still } = this.#waits();
+    const before = keywords(all);
+    const words = searchWords(waitingFor, still);
     if (JSON.stringify(before) === JSON.stringify(words)) return before;
     return hasVersion('waitsInGroups') ? words : before;
   }

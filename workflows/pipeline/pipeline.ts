@@ -14,7 +14,7 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { Asker, PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
-import { waitsOf } from '../../src/plan/policy/waits.ts';
+import { allWaitsOf, isStill, waitsOf } from '../../src/plan/policy/waits.ts';
 import { DEADLINE_REASON, workflowEnd } from '../../src/plan/policy/workflow-end.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
 import { compilePatiently } from './compile-patiently.ts';
@@ -54,7 +54,7 @@ class PipelineWorkflow {
   #startedAt = Date.now();
   readonly #visibility = new Visibility(
     () => this.status(),
-    () => this.#target?.run.jobs ?? [],
+    () => this.#waits(),
   );
   readonly #compiling = new CancellationScope({ cancellable: true });
   #target: DecisionTarget | undefined;
@@ -171,6 +171,12 @@ class PipelineWorkflow {
       (state === 'success' || state === 'skipped')
       ? 'canceled'
       : state;
+  }
+
+  #waits(): { all: string[]; still: boolean } {
+    if (this.#away !== undefined) return { all: ['forge'], still: true };
+    const jobs = this.#target?.run.jobs ?? [];
+    return { all: allWaitsOf(jobs), still: isStill(jobs) };
   }
 
   #allowedFailures(): string[] {

@@ -27,6 +27,8 @@ export function reasonText(reason: string): string {
       return 'waits for a slot: the maximum number of jobs is running';
     case 'delay':
       return 'is delayed';
+    case 'plan':
+      return 'waits for its plan';
     default:
       return `waits for ${reason}`;
   }
