@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * `unit`: pure, in parallel. `real`: with Temporal, Docker, registry and swarm; one file at a time, because they share one
- * engine and two cores, and a time that a test measures should be its own.
+ * engine and two cores, and a time that a test measures should be its own. `forge`: one Gitea and one davit for all files.
  */
 export default defineConfig({
   test: {
@@ -28,6 +28,17 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'forge',
+          globalSetup: ['test/support/tidy.ts', 'test/forge/support/setup.ts'],
+          include: ['test/forge/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,4 +1,5 @@
 /** Every heavy part of the tests. */
+import { chromiumPart } from './chromium.ts';
 import { composeEnginePart, dockerComposePart } from './compose.ts';
 import {
   buildkitPart,
@@ -8,6 +9,7 @@ import {
   nftablesPart,
   podmanPart,
 } from './engine-parts.ts';
+import { giteaPart } from './gitea.ts';
 import type { Part } from './part.ts';
 
 /** Needed by `npm test`. */
@@ -18,6 +20,8 @@ export const TEST_PARTS: readonly Part[] = [
   nftablesPart,
   dockerComposePart,
   composeEnginePart,
+  chromiumPart,
+  giteaPart,
 ];
 /** Needed by `npm run test:engines` alone. */
 export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part, podmanPart];

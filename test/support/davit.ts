@@ -42,6 +42,11 @@ export interface OwnDavit {
   verdict(id: string, deadlineMs: number): Promise<PipelineStatus>;
   stop(): Promise<void>;
 }
+/** A davit whose home is known; `davit up` may run or not. */
+export interface DavitAt extends Pick<OwnDavit, 'home' | 'cli' | 'api' | 'verdict'> {
+  /** Rejects where `davit up` does not run. */
+  run(): RunFile;
+}
 export interface OwnDavitOptions {
   /** More arguments of `davit up`. */
   args?: string[];
@@ -88,15 +93,11 @@ export function repositoryOf(folder: string, name = basename(folder)): string {
   return path;
 }
 
-/** Runs `davit up` with its own home. Rejects with its output if it does not become ready. */
-export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit> {
-  const home = mkdtempSync(join(tmpdir(), 'davit-home-'));
-  if (options.config !== undefined) writeFileSync(join(home, 'davit.config.yml'), options.config);
-  if (options.worker !== undefined) writeFileSync(join(home, 'worker.yml'), options.worker);
+function environmentOf(home: string, more: Record<string, string> = {}): NodeJS.ProcessEnv {
   const env = {
     ...process.env,
     ...nodeEnvironment(readSettings()),
-    ...options.env,
+    ...more,
     DAVIT_HOME: home,
     CI: 'true',
   };
@@ -113,6 +114,32 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     'DAVIT_KEY_FILE',
   ])
     Reflect.deleteProperty(env, name);
+  return env;
+}
+
+/** The davit of a home that another process, or this one, has started with `davit up --detach`. */
+export function davitAt(home: string): DavitAt {
+  const run = (): RunFile => {
+    const found = readRun(home);
+    if (!found) throw new Error(`no davit runs with ${home}`);
+    return found;
+  };
+  const token = (): string => readFileSync(join(home, 'keys', 'cli-token'), 'utf8').trim();
+  return {
+    home,
+    run,
+    cli: (args, more) => command(args, { ...more, env: environmentOf(home) }),
+    api: (path, init) => apiOf(run().server, token())(path, init),
+    verdict: (id, deadlineMs) => verdictOf({ server: run().server, token: token() }, id, deadlineMs),
+  };
+}
+
+/** Runs `davit up` with its own home. Rejects with its output if it does not become ready. */
+export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit> {
+  const home = mkdtempSync(join(tmpdir(), 'davit-home-'));
+  if (options.config !== undefined) writeFileSync(join(home, 'davit.config.yml'), options.config);
+  if (options.worker !== undefined) writeFileSync(join(home, 'worker.yml'), options.worker);
+  const env = environmentOf(home, options.env);
   const child = spawn(process.execPath, [...SMALL_HEAP, MAIN, 'up', ...(options.args ?? [])], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -15,7 +15,7 @@ import {
   targetFindings,
   workerFindings,
 } from '../../../../src/local/doctor/services.ts';
-import { stuckFindings } from '../../../../src/local/doctor/workflows.ts';
+import { stuckFindings, waitFindings } from '../../../../src/local/doctor/workflows.ts';
 import type { WorkerReport } from '../../../../src/plan/model/queues.ts';
 
 const engine = (version: string, kind: 'docker' | 'podman' = 'docker') =>
@@ -110,6 +110,27 @@ test('a stuck workflow is reported with its reason, and with the reset if it can
   expect(found).toMatchObject([
     { verdict: 'fail', name: 'workflow project/x', remedy: expect.stringContaining('cannot be replayed') },
     { verdict: 'fail', name: 'workflow pipeline/x/1', remedy: expect.stringContaining('davit.log') },
+  ]);
+});
+
+const ui = { address: 'http://ui', namespace: 'davit' };
+test('a stuck workflow has a link, and pipelines that wait have the list of them', () => {
+  expect(stuckFindings([{ workflowId: 'pipeline/x/1', failed: 4 }], 1, ui)[0]?.found).toContain(
+    ' http://ui/namespaces/davit/workflows/pipeline%2Fx%2F1',
+  );
+  const found = waitFindings({ person: 1, worker: 2, still: 3 }, ui);
+  expect(found.map(({ name, verdict }) => [name, verdict])).toEqual([
+    ["Temporal's UI", 'ok'],
+    ['waits for a person', 'ok'],
+    ['waits for a worker', 'warn'],
+    ['stands still', 'ok'],
+  ]);
+  expect(found[1]?.found).toMatch(/^1 pipeline: http:\/\/ui\/namespaces\/davit\/workflows\?query=.*person/);
+  expect(waitFindings({ person: 0, worker: 0, still: 0 }, undefined)).toMatchObject([
+    { found: expect.stringContaining('temporal_ui') },
+    { found: '0 pipelines' },
+    { verdict: 'ok' },
+    {},
   ]);
 });
 
