@@ -171,7 +171,10 @@ describe.concurrent('locks', () => {
   test('an older pipeline deploys again if a person retries its deployment, whether it had deployed or not', async () => {
     world.project('rollback', { plan: deploy, behaviours: { 'deploy watch': [{ until: 'never' }, {}] } });
     const older = await world.push('rollback', { source: 'api', key: 'request:1', deliveryId: '1' });
-    await until('it deploys', async () => (seqs('rollback').length === 1 ? true : undefined));
+    // Only then: a cancel before leaves the behaviour that hangs to the retry.
+    await until('it watches', async () =>
+      world.fakes.journal('rollback').some(({ activity }) => activity === 'watchDeploy') ? true : undefined,
+    );
     await world.handle(older).cancel();
     await world.end(older);
     await world.end(await world.push('rollback', { source: 'api', key: 'request:2', deliveryId: '2' }));
