@@ -53,6 +53,10 @@ function guardedGate(
   const gate = written ?? { approvers: [], expiresInMs: facts.config.limits.gate_expiry, requires: [] };
   return {
     ...gate,
-    protection: { approvals, ...(fourEyes && { notBy: [trigger.actor, ...(trigger.startedBefore ?? [])] }), ...(written && { written: true }) },
+    protection: {
+      approvals,
+      ...(fourEyes && { notBy: [trigger.actor, ...(trigger.startedBefore ?? [])] }),
+      ...(written && { written: true }),
+    },
   };
 }
