@@ -67,6 +67,8 @@ export type CompileOutput =
       warnings: string[];
       limits: Limits;
       source: Digest;
+      /** The title of the commit, where the event did not tell it. */
+      title?: string;
     }
   /** Nothing to run: no job, [skip ci], or workflow:rules. Not a failure. */
   | { kind: 'empty'; reason: string }

@@ -108,6 +108,13 @@ export const ERRORS = {
     meaning: 'A setting has no effect here; a warning.',
     remedy: 'Remove it; the message says what davit does instead.',
   },
+  'language/release-loop': {
+    transient: false,
+    exit: 2,
+    http: 422,
+    meaning: 'A job releases a new tag in each pipeline, also in that of its own tag; a warning.',
+    remedy: 'Add `rules: [{ if: $CI_COMMIT_TAG == null }]` to the job.',
+  },
   'language/conflict': {
     transient: false,
     exit: 2,

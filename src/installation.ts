@@ -79,7 +79,8 @@ export const projectSchema = z.strictObject({
   clone_user: z.string().default('oauth2'),
   clone_token: secretRef.optional(),
   webhook_secret: secretRef.optional(),
-  default_branch: z.string().default('main'),
+  /** Absent: that of the forge's events, else main. */
+  default_branch: z.string().optional(),
   /** Looks for pushes whose delivery was lost; needs a clone_url and a forge. */
   reconcile: z.boolean().default(true),
   /** Projects whose pipelines may include files of this one; `*` matches any text. */
@@ -137,7 +138,7 @@ export const installationSchema = z.strictObject({
     .prefault({}),
   /** PEM files of the server's certificate, with what it was signed by, and of its key. */
   tls: z.strictObject({ cert: z.string(), key: z.string() }).optional(),
-  /** Address of Temporal's UI, whose pages may ask for opened payloads. */
+  /** Address of Temporal's UI: for links, and its pages may ask for opened payloads. */
   temporal_ui: z
     .string()
     .refine(
@@ -225,6 +226,8 @@ export const installationSchema = z.strictObject({
         .default(16 * 1_024 * 1_024),
       /** Logs of pipelines that ended longer ago are removed; by default they are kept. */
       log_age: anyDuration.optional(),
+      /** Artifacts without `expire_in` expire after this time; `never`: they are kept. */
+      artifact_age: z.union([z.literal('never'), anyDuration]).prefault('30 days'),
       artifact_bytes: z
         .number()
         .int()

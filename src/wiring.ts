@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
-import { forgeStatuses } from './adapters/forge/index.ts';
+import { forgeStatuses, openRequests } from './adapters/forge/index.ts';
 import { gitRepositories } from './adapters/git/files.ts';
 import { cloneOptions } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
@@ -26,6 +26,7 @@ import type {
   Forge,
   Includes,
   LogStore,
+  OpenRequests,
   Proofs,
   Prover,
   RecordStore,
@@ -72,6 +73,7 @@ export interface WorkerPorts {
   source: Source;
   includes: Includes;
   forge: Forge;
+  openRequests: OpenRequests;
   /** Address in the form of `--docker`; undefined means the machine's own engine. */
   engine(address?: string): Promise<Engine>;
   /** A deploy target of the installation file by name. Rejects with `deploy/unknown-target`. */
@@ -127,6 +129,7 @@ export async function wireWorker(
     registries: registriesWith(credentials),
     source: gitSource(cloneOptions(facts.config.projects)),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
+    openRequests: openRequests({ secrets }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
     engine: (address) =>
       dockerEngine({

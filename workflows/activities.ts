@@ -14,6 +14,7 @@ import type {
 } from '../activities/contract.ts';
 import { activityId, type AttemptRef } from '../src/plan/model/ids.ts';
 import type { PlanJob } from '../src/plan/model/plan.ts';
+import { activitySummary } from '../src/plan/policy/display-text.ts';
 import { CONTROL_QUEUE, hostQueue } from '../src/plan/model/queues.ts';
 
 export type JobActivities = ArchActivities &
@@ -34,6 +35,8 @@ export interface DispatchOptions {
   limits: Limits;
   /** How long it may wait for a worker. */
   waitMs: number;
+  /** The machine on which a container is taken up again. */
+  host?: string | undefined;
 }
 
 /**
@@ -44,7 +47,7 @@ export function jobActivities(options: DispatchOptions): ActivityInterfaceFor<Jo
   return proxyActivities<JobActivities>({
     activityId: activityId(options.ref),
     taskQueue: options.queue,
-    summary: options.job.key,
+    summary: activitySummary(options.ref, options.host),
     heartbeatTimeout: options.limits.heartbeatTimeoutMs,
     scheduleToStartTimeout: Math.max(1_000, options.waitMs),
     startToCloseTimeout: options.job.timeoutMs + GUARD_MS,
@@ -67,6 +70,7 @@ export const hostActivities = (
 ): ActivityInterfaceFor<Pick<HostActivities, 'stopJob' | 'releaseJobs'>> =>
   proxyActivities<Pick<HostActivities, 'stopJob' | 'releaseJobs'>>({
     ...(stops && { activityId: `${activityId(stops)}/stop` }),
+    summary: stops ? `${activitySummary(stops, undefined)}, on ${host}` : host,
     taskQueue: hostQueue(host),
     scheduleToStartTimeout: Math.max(1_000, waitMs),
     startToCloseTimeout: '2 minutes',
@@ -179,9 +183,7 @@ export const fencing = proxyActivities<Pick<ControlActivities, 'closeLog'>>({
   retry: { initialInterval: '500ms', maximumInterval: '10s' },
 });
 
-export const bestEffort = proxyActivities<
-  Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs' | 'requestCancel'>
->({
+export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
   taskQueue: CONTROL_QUEUE,
   scheduleToCloseTimeout: '2 minutes',
   startToCloseTimeout: '30s',
@@ -205,4 +207,12 @@ export const writing = proxyActivities<Pick<ControlActivities, 'writeCommitStatu
   scheduleToCloseTimeout: '7 days',
   retry: { initialInterval: '1s', maximumInterval: '2 minutes' },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
+export const ending = proxyActivities<Pick<ControlActivities, 'requestCancel'>>({
+  taskQueue: CONTROL_QUEUE,
+  summary: 'it is over: Temporal shall show it as cancelled',
+  scheduleToCloseTimeout: '2 minutes',
+  startToCloseTimeout: '30s',
+  retry: { initialInterval: '1s', maximumAttempts: 3 },
 });

@@ -57,6 +57,8 @@ export const VERSIONS = {
   endsAsItsPipeline: { id: 'ends-as-its-pipeline', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** Every state of a pipeline is told to the forge, by a workflow of its own that outlives the pipeline. */
   statusOfEachState: { id: 'status-of-each-state', since: '2026-11-30', removableFrom: '2027-01-29' },
+  /** What waits for a person or a worker is searchable by one word, and an optional manual job waits for nobody. */
+  waitsInGroups: { id: 'waits-in-groups', since: '2026-11-30', removableFrom: '2027-01-29' },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

@@ -1,6 +1,7 @@
 import type {
   BlobStore,
   Fleet,
+  Forge,
   Includes,
   RecordStore,
   Registries,
@@ -27,11 +28,13 @@ import { announced } from './announce.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
 import { permitted } from './permissions.ts';
+import { openRequestsOf } from './open-requests.ts';
 import { requestOf } from './request.ts';
 import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
+import { knownProject } from '../runtime/project-access.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
@@ -46,6 +49,7 @@ export interface CompileDeps {
   includes: Includes;
   rights: Pick<Rights, 'protection'>;
   facts: InstallationFacts;
+  forge: Pick<Forge, 'openRequests'>;
   /** Tells the forge. */
   report: ControlActivities['reportCommitStatus'];
 }
@@ -127,10 +131,17 @@ async function compileInput(
   const project = await withForgeRefs(deps.rights, projectOf(deps.facts, trigger));
   const refusal = forkRefusal(project, trigger);
   if (refusal !== undefined) return { kind: 'empty', reason: refusal };
-  const fetched = await fetchSource(deps, project, { trigger, signal });
+  const [{ warning: note, ...fetched }, openMergeRequests] = await Promise.all([
+    fetchSource(deps, project, { trigger, signal }),
+    openRequestsOf(deps.forge, trigger, signal),
+  ]);
   const { protectedRef, warning } = await protectionOf(deps, project, { trigger, signal });
-  const request = await requestOf(deps, input, { project, fetched, protectedRef });
-  const more = { warning, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
+  const known = await knownProject(deps.records, trigger);
+  const request = await requestOf(deps, input, {
+    ...{ project, known, openMergeRequests, fetched, protectedRef },
+  });
+  const warnings = [note, warning].filter((text) => text !== undefined);
+  const more = { warnings, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {
     elsewhere: (wants) => session.answer(wants),
@@ -189,7 +200,8 @@ interface Compiled {
   fetched: FetchedSource;
   answer: CompileResult;
   /** In addition to the variables of the file. */
-  warning: string | undefined;
+  /** About the source and its protection. */
+  warnings: string[];
   trust: PlanTrust;
   fleet: readonly WorkerReport[];
 }
@@ -219,14 +231,23 @@ async function output(deps: CompileDeps, compiled: Compiled): Promise<CompileOut
     jobIds: await jobIds(deps.records, input, plan.jobs),
     warnings: [
       ...forkWarnings(trigger, compiled.fleet),
-      ...(compiled.warning === undefined ? [] : [compiled.warning]),
+      ...compiled.warnings,
       ...answer.warnings.map(problemText),
     ],
     source: compiled.fetched.source,
   };
   const planBlob = await writeCompiled(deps.blobs, plan, kept);
-  return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts) };
+  const title = trigger.reconciled && titleOf(compiled.fetched.commit.message);
+  return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts), ...(title && { title }) };
 }
+
+/** The first line. A reconciled event has the name of its ref in place of it. */
+const titleOf = (message: string): string =>
+  (message.split('\n', 1)[0] ?? '')
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 255)
+    .toWellFormed();
 
 /** CI_JOB_ID of each job, in file order; compiling the same pipeline again gives the same ids. */
 async function jobIds(

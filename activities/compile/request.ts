@@ -4,13 +4,16 @@ import { DavitError } from '../../src/errors.ts';
 import type { InstallationProject } from '../../src/installation.ts';
 import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { CompileRequest } from '../../src/compiler/request.ts';
+import type { KnownProject } from '../../src/plan/model/records.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import { findFile, PIPELINE_FILES } from './pipeline-file.ts';
 import type { FetchedSource } from './source.ts';
-import { variablesOf } from '../../src/compiler/variables/installation.ts';
+import { compileLimits, variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
 import type { ProjectWithRefs } from '../runtime/protected-refs.ts';
+import { defaultBranchOf } from '../../src/plan/policy/default-branch.ts';
 import { readDownstream } from '../runtime/downstream-config.ts';
 
 interface Deps {
@@ -22,6 +25,8 @@ interface Deps {
 
 interface SourceAndProject {
   project: ProjectWithRefs;
+  known: KnownProject;
+  openMergeRequests: readonly string[] | undefined;
   fetched: FetchedSource;
   protectedRef: boolean;
 }
@@ -30,13 +35,13 @@ interface SourceAndProject {
 export async function requestOf(
   deps: Deps,
   input: CompileInput,
-  { project, fetched, protectedRef }: SourceAndProject,
+  { project, known, openMergeRequests, fetched, protectedRef }: SourceAndProject,
 ): Promise<CompileRequest> {
   const { facts } = deps;
   const { trigger } = input;
   const names = trigger.file === undefined ? PIPELINE_FILES : [trigger.file];
   const given = trigger.upstream && (await readDownstream(deps.blobs, trigger.upstream.config));
-  const file = given?.file ?? (await findFile(await deps.blobs.getStream(fetched.source), names));
+  const file = given?.file ?? (await findFile(() => deps.blobs.getStream(fetched.source), names));
   if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
   const fleet = await deps.fleet.live();
   return {
@@ -44,7 +49,7 @@ export async function requestOf(
     trigger,
     iid: input.iid,
     number: input.number,
-    project: projectFacts(project, protectedRef),
+    project: projectFacts(project, { known, trigger, protectedRef }),
     instanceVariables: variablesOf(facts.config.variables),
     registry: (await deps.registries.default()).host,
     helperImage: facts.config.helper_image,
@@ -54,19 +59,24 @@ export async function requestOf(
     targets: targetsOf(facts, fleet),
     gitlabTemplates: facts.config.includes.templates !== undefined,
     serverUrl: facts.url,
-    limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
+    openMergeRequests,
+    limits: compileLimits(facts.config.limits),
     ...fetched,
     ...(given && { forwarded: given.variables, included: given.included }),
   };
 }
 
-const projectFacts = (project: ProjectWithRefs, protectedRef: boolean): CompileRequest['project'] => ({
+const projectFacts = (
+  project: ProjectWithRefs,
+  { known, trigger, protectedRef }: { known: KnownProject; trigger: Trigger; protectedRef: boolean },
+): CompileRequest['project'] => ({
   slug: project.name,
-  defaultBranch: project.default_branch,
+  defaultBranch: defaultBranchOf(project, known, trigger.defaultBranch),
   protectedRef,
   variables: variablesOf(project.variables),
-  path: project.repository,
-  url: pageOf(project),
+  // A working tree says by its remote what it is.
+  path: project.repository ?? (trigger.origin ? undefined : known.path),
+  url: pageOf(project) ?? known.url,
   gitlabApi: gitlabApi(project),
   cloneUrl: project.clone_url,
   pushTo: project.push_to,

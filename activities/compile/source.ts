@@ -12,13 +12,25 @@ export interface FetchedSource {
   source: Digest;
   commit: CommitFacts;
 }
+/** Beside what the plan depends on: what people have to know about the source. */
+export interface SourceNotes {
+  warning?: string;
+}
+const NAMED = 3;
+
+/** An image that is built of pointers is wrong and looks right. */
+export function lfsWarning(files: readonly string[]): string {
+  const names = files.slice(0, NAMED).join(', ');
+  const more = files.length > NAMED ? ` and ${files.length - NAMED} more` : '';
+  return `Git LFS: ${names}${more} ${files.length === 1 ? 'is a pointer' : 'are pointers'} in this pipeline, because davit fetches no LFS objects. A job gets the content with \`git lfs pull\`, where its image has git-lfs and the forge gives it.`;
+}
 
 /** The pipeline's source as a blob: uploaded with the request, or fetched by its commit. */
 export async function fetchSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
   what: { trigger: Trigger; signal: AbortSignal; depth?: number; submodules?: SubmoduleRequest },
-): Promise<FetchedSource> {
+): Promise<FetchedSource & SourceNotes> {
   const { trigger, signal, depth = USUAL_DEPTH, submodules } = what;
   if (trigger.sourceBlob !== undefined) return { source: trigger.sourceBlob, commit: factsOf(trigger) };
   const { url, own } = cloneUrl(project, trigger);
@@ -33,7 +45,11 @@ export async function fetchSource(
     ...(submodules && { submodules }),
   });
   const [stored] = await Promise.all([deps.blobs.putStream(fetched.tar), fetched.done]);
-  return { source: stored.digest, commit: fetched.commit ?? factsOf(trigger) };
+  return {
+    source: stored.digest,
+    commit: fetched.commit ?? factsOf(trigger),
+    ...(fetched.lfs && { warning: lfsWarning(fetched.lfs) }),
+  };
 }
 
 /**

@@ -60,7 +60,9 @@ async function fromArtifact(
       throw refuse(
         `The artifacts of ${job} are larger than 5 MiB, and ${artifact} has to be read from them.`,
       );
-    const text = (await readFiles(await blobs.getStream(kept.digest), [artifact], artifact)).get(artifact);
+    const text = (await readFiles(await blobs.getStream(kept.digest), [artifact], { until: artifact })).get(
+      artifact,
+    );
     if (text !== undefined) return { jobId, text };
   }
   throw refuse(`The artifacts of ${jobs.join(', ')} have no file ${artifact}.`);

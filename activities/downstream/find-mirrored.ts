@@ -7,6 +7,7 @@ import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { parsePipelineId, type PipelineId } from '../../src/plan/model/ids.ts';
 import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/records.ts';
 import type { ControlActivities } from '../contract.ts';
+import { keptDefaultBranch } from '../runtime/project-access.ts';
 import { mayDownload, artifactProject } from '../runtime/project-access.ts';
 
 /** Maximum number of pipelines of other refs to skip. */
@@ -33,7 +34,7 @@ export function makeFindMirrored({
       return {
         refused: `${project.name} does not show its pipelines to ${input.project}: its entry in the installation file says to whom, under artifacts_to.`,
       };
-    const branch = project.default_branch;
+    const branch = await keptDefaultBranch(records, project);
     const open = await workflows.newestOf(project.name, branch);
     const ended = await newestEnded(records, { project: project.name, branch, after: iidOf(open) });
     const pipeline = ended ?? open;

@@ -25,6 +25,7 @@ import type { TriggerSpec } from '../../src/plan/model/spec.ts';
 import { downstreamKey, type Trigger, type Upstream } from '../../src/plan/model/trigger.ts';
 import { refProtection } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';
+import { keptDefaultBranch } from '../runtime/project-access.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { childFile, forwardedVariables, readSpec } from './config.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';
@@ -131,7 +132,8 @@ async function ofOther(deps: DownstreamDeps, input: DownstreamInput, spec: Trigg
     throw refuse(
       `${target.name} does not let ${trigger.project} start its pipelines: its entry in the installation file says who may, under triggered_by.`,
     );
-  const ref = to.branch ?? target.default_branch;
+  const main = await keptDefaultBranch(deps.records, target);
+  const ref = to.branch ?? main;
   const head = await headOf(deps, target, ref);
   if (!spec.protectedRef) {
     const protection = refProtection(await withForgeRefs(deps.rights, target), head.refKind, ref);
@@ -144,7 +146,7 @@ async function ofOther(deps: DownstreamDeps, input: DownstreamInput, spec: Trigg
         `This pipeline is not protected, and the forge has not said yet whether ${ref} of ${target.name} is, so it may not start one there.`,
       );
   }
-  return { ...head, ...fromHere(input, target) };
+  return { ...head, ...fromHere(input, target), defaultBranch: main };
 }
 
 const fromHere = ({ ref, trigger, at }: DownstreamInput, target: InstallationProject) => ({
@@ -155,7 +157,6 @@ const fromHere = ({ ref, trigger, at }: DownstreamInput, target: InstallationPro
   actor: trigger.actor,
   ...(trigger.role && { role: trigger.role }),
   ...(trigger.startedBefore && { startedBefore: trigger.startedBefore }),
-  defaultBranch: target.default_branch,
   fork: false,
   receivedAt: at,
 });

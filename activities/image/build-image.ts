@@ -14,13 +14,14 @@ import { imageRefusal } from '../../src/match/image-permission.ts';
 import { maskAutomaton, maskPatterns, maskText } from '../../src/masking/index.ts';
 import type { BuiltImage, JobResult, Platform } from '../../src/plan/model/outcome.ts';
 import { PLATFORMS, platformText, type BuildSpec } from '../../src/plan/model/spec.ts';
-import { buildAuth, imagesIn } from './build-auth.ts';
+import { buildAuth } from './build-auth.ts';
 import { cacheMountsOf, frontendRefusal, frontendsOf } from './build-border.ts';
 import { mustPullBases } from './build-bases.ts';
 import { authOf, cacheTags, keepNewestImage } from './build-cache.ts';
 import type { ArchActivities, RunInput } from '../contract.ts';
 import { type FreeDiskSpace, retryHintAfterGc } from '../runtime/disk-space.ts';
 import { type BuildContext, buildContext } from './build-context.ts';
+import { imagesIn } from './dockerfile-images.ts';
 import { buildForFork } from './fork-builder.ts';
 import {
   coded,
@@ -163,11 +164,11 @@ async function build(
   { context, run: { spec, log, signal } }: { context: BuildContext; run: Run },
 ): Promise<{ sizeBytes: number; auths: Record<string, RegistryAuth> }> {
   const { repository, args } = spec;
-  const bases = imagesIn(context.text, args);
+  const platform = platformText(platformOf(spec, deps.variant));
+  const { names: bases, hidden } = imagesIn(context.text, args, platform);
   const cache = cacheTags(spec);
   const use = workOf(spec, input, [repository, cache.write]);
   const auths = await buildAuth(deps.registries, [repository, ...cache.read, ...bases], use);
-  const platform = platformText(platformOf(spec, deps.variant));
   const { sizeBytes } = await deps.engine.build({
     context: context.tar,
     dockerfile: context.dockerfile,
@@ -178,7 +179,8 @@ async function build(
     labels: spec.labels,
     cacheFrom: cache.read,
     cacheMounts: cacheMountsOf(spec),
-    pullBases: await mustPullBases(deps.engine, bases, platform),
+    // The engine has images of every project: only the registry says whether this one may have a name that nobody here knows.
+    pullBases: hidden || (await mustPullBases(deps.engine, bases, platform)),
     inlineCache: spec.cacheFrom === 'registry',
     auth: auths,
     signal,
@@ -218,7 +220,8 @@ async function contextOf(deps: BuildDeps, input: RunInput, spec: BuildSpec): Pro
     dockerfile: spec.dockerfile,
   });
   try {
-    refuseForeign(imagesIn(context.text, spec.args), spec, deps.facts);
+    const platform = platformText(platformOf(spec, deps.variant));
+    refuseForeign(imagesIn(context.text, spec.args, platform).names, spec, deps.facts);
     const refusal = frontendRefusal(frontendsOf(context.text, spec.args), spec, deps.frontends);
     if (refusal !== undefined) throw new DavitError('build/refused', refusal);
   } catch (error) {

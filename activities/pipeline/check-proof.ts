@@ -40,5 +40,6 @@ const NAMES: Record<Message['kind'], string> = {
   cancel: 'cancel request',
   trigger: 'request for a pipeline',
   stopEnvironment: 'request to stop an environment',
+  stopRef: 'request to stop the environments of a ref',
 };
 const unproven = (reason: string): ProofAnswer => ({ verdict: 'unproven', reason });

@@ -1,20 +1,28 @@
 /**
- * Role: finds a push whose delivery was lost. It compares the branches and tags of a repository with those
- * that are known, and sends the event that the delivery would have been.
- * Not its role: whether that event came before (the project's workflow: same key, same dedupe), merge
- * requests (git alone does not show their branches), which projects and when (`workers/parts/reconciler.ts`).
+ * Role: finds a push whose delivery was lost. It compares the branches and tags of a repository, and with a
+ * forge_token its open merge requests, with those that are known, and sends the event that the delivery would have been.
+ * Not its role: whether that event came before (the project's workflow: same key, same dedupe), which projects
+ * and when (`workers/parts/reconciler.ts`).
  *
  * A timer of the control worker and not a workflow: a pass is idempotent, because its state is a record and
  * the intake drops known events. A lost or repeated pass does no harm, and there is no history to replay or
  * to keep short.
  *
  * Invariants:
- *  REC-1 The first pass over a project settles everything as it is: setting up davit starts nothing.
+ *  REC-1 The first pass over a project, and over its merge requests, settles everything as it is: setting up davit
+ *        starts nothing.
  *  REC-2 A ref is settled only by an answer: a run is known, the delivery asked for none, or the project has
  *        decided on the key. A crash at any moment leaves it pending, and the next pass asks again.
  *  REC-3 Nothing is sent before the head was unchanged for `graceMs`, and at most `atMost` events per pass.
  */
-import type { RecordStore, RemoteHead, Secrets, Source } from '../../src/adapters/ports.ts';
+import type {
+  OpenRequest,
+  OpenRequests,
+  RecordStore,
+  RemoteHead,
+  Secrets,
+  Source,
+} from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationProject } from '../../src/installation.ts';
 import type { KeyLookup, PushedHeads } from '../../src/plan/model/protocol.ts';
@@ -25,7 +33,7 @@ import {
   type ReconcileRecord,
   type SkippedRecord,
 } from '../../src/plan/model/records.ts';
-import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { mergeKey, pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
@@ -36,6 +44,8 @@ export interface ReconcileDeps {
   records: Pick<RecordStore, 'get' | 'put'>;
   source: Pick<Source, 'heads'>;
   secrets: Secrets;
+  /** Absent: no merge requests are compared. */
+  openRequests?: OpenRequests;
   /** Durable when it resolves. */
   start(trigger: Trigger): Promise<void>;
   /** What the project's workflow knows; empty if there is no workflow yet. */
@@ -47,6 +57,7 @@ export interface ReconcileDeps {
   /** Aborted when the process ends; the next pass starts over. */
   signal?: AbortSignal;
 }
+type Head = RemoteHead & { request?: OpenRequest };
 interface Look {
   project: InstallationProject & { clone_url: string };
   record: ReconcileRecord;
@@ -63,28 +74,46 @@ export async function reconcile(
 ): Promise<Trigger[]> {
   const name = reconcileRecordName(project.name);
   const before = await deps.records.get<ReconcileRecord>(name);
-  const heads = await remoteHeads(deps, project, before);
+  const refs = await remoteHeads(deps, project, before);
+  const asked = await requestHeads(deps, project);
+  const at = deps.now();
+  const problem = asked.problem === undefined ? {} : { problem: asked.problem };
+  const heads: Head[] = [...refs, ...asked.heads];
+  const since = before?.requestsSince ?? (asked.read ? at : undefined);
+  const requestsSince = since === undefined ? {} : { requestsSince: since };
   if (!before?.at) {
-    const settled = Object.fromEntries(heads.map(({ ref, sha }) => [ref, sha]));
-    await deps.records.put<ReconcileRecord>(name, { at: deps.now(), settled, pending: {} });
+    await deps.records.put<ReconcileRecord>(name, {
+      at,
+      settled: asSettled(heads),
+      pending: {},
+      ...requestsSince,
+      ...problem,
+    });
     return [];
   }
-  const there = new Set(heads.map(({ ref }) => ref));
+  // Requests that were not listed this time may still be open.
+  const known = asked.complete ? [] : Object.keys(before.settled).filter(isRequest);
+  const there = new Set([...heads.map(({ ref }) => ref), ...known]);
   const record: ReconcileRecord = {
-    at: deps.now(),
-    settled: only(before.settled, there),
+    at,
+    settled: {
+      ...only(before.settled, there),
+      ...(before.requestsSince === undefined && asSettled(asked.heads)),
+    },
     pending: only(before.pending, there),
     found: before.found,
+    ...requestsSince,
+    ...problem,
   };
   const moved = heads.filter(({ ref, sha }) => {
     if (record.settled[ref] !== sha) return true;
     delete record.pending[ref];
     return false;
   });
-  const known = moved.length > 0 ? await deps.pushed(project.name) : {};
+  const pushed = moved.length > 0 ? await deps.pushed(project.name) : {};
   const sent: Trigger[] = [];
   for (const head of moved) {
-    const trigger = await judge(deps, { project, record, known }, head);
+    const trigger = await judge(deps, { project, record, known: pushed }, head);
     if (!trigger || sent.length >= deps.atMost) continue;
     await deps.start(trigger);
     sent.push(trigger);
@@ -114,11 +143,39 @@ async function remoteHeads(
   }
 }
 
+interface RequestHeads {
+  heads: Head[];
+  read: boolean;
+  /** Every open request is among them. */
+  complete: boolean;
+  problem?: string;
+}
+
+/** A forge that does not list them does not keep pushes from being found. */
+async function requestHeads(deps: ReconcileDeps, project: InstallationProject): Promise<RequestHeads> {
+  try {
+    const open = await deps.openRequests?.open(project, deps.signal);
+    if (!open) return { heads: [], read: false, complete: false };
+    const heads = open.requests.map((request): Head => {
+      const { ref, sha } = request;
+      return { ref, sha, commit: sha, request };
+    });
+    return { heads, read: true, complete: open.complete };
+  } catch (error) {
+    if (deps.signal?.aborted || !(error instanceof DavitError)) throw error;
+    return { heads: [], read: false, complete: false, problem: error.message };
+  }
+}
+
+const asSettled = (heads: readonly Head[]): Record<string, string> =>
+  Object.fromEntries(heads.map(({ ref, sha }) => [ref, sha]));
+const isRequest = (ref: string): boolean => /^refs\/(merge-requests|pull)\//.test(ref);
+
 /** Settles the head, keeps it pending, or returns the event to send (REC-2, REC-3). */
 async function judge(
   deps: ReconcileDeps,
   { project, record, known }: Look,
-  head: RemoteHead,
+  head: Head,
 ): Promise<Trigger | undefined> {
   const pending = pendingOf(record, head, deps.now());
   record.pending[head.ref] = pending;
@@ -133,9 +190,13 @@ async function judge(
   if (deps.now() - pending.since < deps.graceMs) return undefined;
   const refHash = sha256(head.ref);
   const skipped = await deps.records.get<SkippedRecord>(skippedRecordName(project.name, refHash));
-  if (skipped?.sha === head.sha) return settle();
+  if (skipped?.sha === head.sha || asksForNothing(head)) return settle();
   return triggerOf(project, head, { before: record.settled[head.ref] ?? ZERO, since: pending.since });
 }
+
+/** As deliveries are read: GitLab's expression, in the title of a request. */
+const asksForNothing = ({ request }: Head): boolean =>
+  request !== undefined && /\[(ci[ _-]skip|skip[ _-]ci)\]/i.test(request.title);
 
 const pendingOf = (record: ReconcileRecord, head: RemoteHead, now: number): PendingHead => {
   const known = record.pending[head.ref];
@@ -147,7 +208,23 @@ const only = <T>(of: Record<string, T>, there: ReadonlySet<string>): Record<stri
 
 const isTag = (ref: string): boolean => ref.startsWith('refs/tags/');
 const shortName = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, '');
-const memoryRef = ({ ref }: RemoteHead): string => `${isTag(ref) ? 'tag' : 'branch'}:${shortName(ref)}`;
+const memoryRef = ({ ref, request }: Head): string =>
+  request ? `merge_request:${ref}` : `${isTag(ref) ? 'tag' : 'branch'}:${shortName(ref)}`;
+
+/** The facts that only the forge's API tells. */
+function requestTrigger({ title, author, fork, mergeRequest, sha }: OpenRequest, before: string) {
+  const { iid } = mergeRequest;
+  const source = 'merge_request' as const;
+  return {
+    source,
+    refKind: source,
+    key: mergeKey({ iid, before, sha }),
+    title,
+    actor: author,
+    fork,
+    mergeRequest,
+  };
+}
 
 /**
  * The event as the delivery would describe it; what git alone does not tell (author, message) is left to the
@@ -155,7 +232,7 @@ const memoryRef = ({ ref }: RemoteHead): string => `${isTag(ref) ? 'tag' : 'bran
  */
 function triggerOf(
   project: InstallationProject & { clone_url: string },
-  { ref, sha: after, commit }: RemoteHead,
+  { ref, sha: after, commit, request }: Head,
   { before, since }: { before: string; since: number },
 ): Trigger {
   return {
@@ -174,5 +251,6 @@ function triggerOf(
     fork: false,
     reconciled: { ref, after },
     receivedAt: since,
+    ...(request && requestTrigger(request, before)),
   };
 }

@@ -156,14 +156,18 @@ export async function* entries(stream: Readable): AsyncGenerator<TarEntry> {
   }
 }
 
-/** Text of those of `names` that exist, the last of each. Stops after `until`, if given. */
+/**
+ * Text of those of `names` that exist, the last of each. Stops after `until`, if given. `links`: gets the symbolic links
+ * that were read on the way.
+ */
 export async function readFiles(
   stream: Readable,
   names: readonly string[],
-  until?: string,
+  { until, links }: { until?: string | undefined; links?: Map<string, string> } = {},
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for await (const { path, header, body } of entries(stream)) {
+    if (header.type === 'symlink') links?.set(path, header.linkname ?? '');
     if (!names.includes(path) || header.type !== 'file') continue;
     if ((header.size ?? 0) > MAX_FILE_BYTES) throw refused(`${path} is larger than 1 MiB.`);
     found.set(path, decode(path, await buffer(body)));

@@ -644,12 +644,19 @@ export interface CommitFacts {
   /** For an annotated tag. */
   tagMessage?: string;
 }
+export interface FetchedTree {
+  tar: Readable;
+  done: Promise<void>;
+  commit?: CommitFacts;
+  /** Files that the repository keeps with Git LFS: the tar has their pointers. */
+  lfs?: string[];
+}
 export interface Source {
   /**
    * Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`,
    * `git/unreachable`, `git/denied`.
    */
-  fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void>; commit?: CommitFacts }>;
+  fetch(request: SourceRequest): Promise<FetchedTree>;
   /**
    * Paths that differ, by the requested `name`; one that git does not have is left out. Rejects as `fetch`
    * does.
@@ -740,6 +747,11 @@ export interface Forge {
    * token or the repository is refused; with `forge/refused` if a retry is useless.
    */
   commitStatus(status: ForgeStatus): Promise<string | undefined>;
+  /**
+   * Open merge requests from a branch of the project itself, `group/project!3`; undefined without a forge. Rejects with
+   * `forge/away`, `forge/refused`, `secret/missing`.
+   */
+  openRequests(project: ProjectSlug, branch: string, signal?: AbortSignal): Promise<string[] | undefined>;
   /** The release of a tag. Rejects with `forge/away`, or `forge/refused` if a retry is useless. */
   findRelease(project: ProjectSlug, tag: string): Promise<ReleaseAt | 'none' | 'no-forge'>;
   /** Creates one; returns the parts that this forge does not support. Rejects like `findRelease`. */
@@ -767,6 +779,27 @@ export type ForgeProjectSettings = Pick<
 export interface ForgeRefs {
   /** What the forge protects now. Rejects with `forge/away`, `forge/refused`, `secret/missing`. */
   read(project: ForgeProjectSettings, signal?: AbortSignal): Promise<ForgeProtection>;
+}
+/** A merge request that is open at a forge, as its events would describe it. */
+export interface OpenRequest {
+  /** Full ref in the project's repository. */
+  ref: string;
+  sha: string;
+  title: string;
+  /** Login of the author; `unknown` if the forge does not say. */
+  author: string;
+  fork: boolean;
+  mergeRequest: NonNullable<Trigger['mergeRequest']>;
+}
+export interface OpenRequests {
+  /**
+   * Newest change first. `complete` false: there are more than davit reads. Undefined: the project has no forge_token
+   * or no forge. Rejects with `forge/away`, `forge/refused`, `secret/missing`.
+   */
+  open(
+    project: ForgeProjectSettings,
+    signal?: AbortSignal,
+  ): Promise<{ requests: OpenRequest[]; complete: boolean } | undefined>;
 }
 /** What the server knows of rights, for workers. */
 export interface Rights {

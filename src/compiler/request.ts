@@ -34,6 +34,8 @@ export interface CompileRequest {
     isProtected?(branch: string): boolean;
   };
   instanceVariables: readonly CompileVariable[];
+  /** Open merge requests of the branch, for CI_OPEN_MERGE_REQUESTS; absent: unknown. */
+  openMergeRequests?: readonly string[] | undefined;
   /** host:port that CI_REGISTRY names. */
   registry: string;
   helperImage: string;
@@ -44,7 +46,8 @@ export interface CompileRequest {
   /** Names of deploy targets. */
   targets: readonly string[];
   serverUrl: string;
-  limits: { jobTimeoutMs: number; gateExpiryMs: number };
+  /** `artifactAgeMs`: for artifacts without `expire_in`; absent: they are kept. */
+  limits: { jobTimeoutMs: number; gateExpiryMs: number; artifactAgeMs?: number };
   source: Digest;
   /** `timestamp` in ISO 8601. */
   commit: { author: string; timestamp: string; message: string; tagMessage?: string };

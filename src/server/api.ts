@@ -34,6 +34,7 @@
  *   GET  /api/v1/deliveries?project=&limit=                   developer DeliveriesPage
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  *   GET  /api/v1/commit-statuses                              reader    CommitStatuses[]
+ *   GET  /api/v1/temporal                                     reader    TemporalPlace
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord
  * Jobs: GET /git/:name/info/refs, POST /git/:name/git-upload-pack (name: `PROJECT.git`; Basic, CI_JOB_TOKEN), and with
@@ -61,6 +62,12 @@ export interface Health {
 }
 export interface ApiError {
   error: { code: ErrorCode; message: string; hint: string };
+}
+/** Where people find pipelines in Temporal. */
+export interface TemporalPlace {
+  namespace: string;
+  /** Address of its UI, if the installation file has it. */
+  ui?: string | undefined;
 }
 /** The last comparison of a project with its forge. */
 export interface Reconciliation {

@@ -18,6 +18,7 @@ import type {
 } from '../adapters/ports.ts';
 import type { InstallationProject } from '../installation.ts';
 import type { InstallationFacts } from '../installation-facts.ts';
+import type { TemporalPlace } from './api.ts';
 import type { ProtectionOf } from './forge-protection.ts';
 import type { ResolveRef } from './resolve-ref.ts';
 import type { Tokens } from './auth.ts';
@@ -73,8 +74,8 @@ export interface ServerDeps {
   facts: () => InstallationFacts;
   /** Opens and seals payloads of Temporal; absent: they are not sealed. */
   codec?: PayloadCodec | undefined;
-  /** Origin of Temporal's UI. */
-  temporalUi?: string | undefined;
+  /** With the origin of its UI. */
+  temporal: TemporalPlace;
   /** Absent: plain http. */
   tls?: ServerTls | undefined;
   version: string;

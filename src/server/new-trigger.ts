@@ -4,7 +4,9 @@ import type { InstallationProject } from '../installation.ts';
 import { mayStartProtected } from '../compiler/variables/installation.ts';
 import { refProtection } from '../match/protected-refs.ts';
 import { parsePipelineId, type PipelineId, type ProjectSlug } from '../plan/model/ids.ts';
+import { knownProjectName, type KnownProject } from '../plan/model/records.ts';
 import { eventOf, type Trigger } from '../plan/model/trigger.ts';
+import { defaultBranchOf } from '../plan/policy/default-branch.ts';
 import type { StartRequest } from './api.ts';
 import type { User } from './auth.ts';
 import type { ServerDeps } from './deps.ts';
@@ -64,7 +66,9 @@ async function commitOf(
     await refuseProtected(deps, project, { of: { ref, refKind, sourceBlob }, user });
     return { ref, refKind, sha };
   }
-  const resolved = await deps.resolveRef(project, { ref, refKind });
+  const known = await deps.records.get<KnownProject>(knownProjectName(project.name));
+  const default_branch = defaultBranchOf(project, known ?? {});
+  const resolved = await deps.resolveRef({ ...project, default_branch }, { ref, refKind });
   await refuseProtected(deps, project, { of: resolved, user });
   return resolved;
 }

@@ -10,6 +10,8 @@ export const provenWorkflows = (workflows: Workflows, { sign }: ServerProofs): W
     workflows.trigger({ ...trigger, proof: sign({ kind: 'trigger', trigger }) }, deadlineMs),
   stopEnvironment: (project, stop) =>
     workflows.stopEnvironment(project, { ...stop, proof: sign({ kind: 'stopEnvironment', project, stop }) }),
+  stopRef: (project, stop, deadlineMs) =>
+    workflows.stopRef(project, { ...stop, proof: sign({ kind: 'stopRef', project, stop }) }, deadlineMs),
   cancel: (pipeline, by) =>
     workflows.cancel(pipeline, { ...by, proof: sign({ kind: 'cancel', pipeline, by }) }),
 });

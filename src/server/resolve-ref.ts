@@ -2,9 +2,11 @@
  * The branch or tag that a request names, and its current commit: a request without a commit starts that one. A name
  * is looked up as GitLab's API does it: what is a branch and a tag at once has to be written in full.
  */
-import type { Secrets, Source } from '../adapters/ports.ts';
+import type { RecordStore, Secrets, Source } from '../adapters/ports.ts';
 import { DavitError } from '../errors.ts';
 import type { InstallationProject } from '../installation.ts';
+import { knownProjectName, type KnownProject } from '../plan/model/records.ts';
+import { defaultBranchOf } from '../plan/policy/default-branch.ts';
 import { cloneAuth } from '../utils/clone-auth.ts';
 
 export type RefKind = 'branch' | 'tag' | 'merge_request';
@@ -24,11 +26,20 @@ export type ResolveRef = (project: InstallationProject, named: NamedRef) => Prom
 
 const FOLDERS = { branch: 'refs/heads/', tag: 'refs/tags/' } as const;
 
+interface ResolverDeps {
+  source: Pick<Source, 'head'>;
+  secrets: Pick<Secrets, 'resolve'>;
+  records: Pick<RecordStore, 'get'>;
+}
+
 export const refResolver =
-  (source: Pick<Source, 'head'>, secrets: Pick<Secrets, 'resolve'>): ResolveRef =>
+  ({ source, secrets, records }: ResolverDeps): ResolveRef =>
   async (project, named) => {
     const { clone_url: url } = project;
-    const { ref, kinds } = candidates(project, named);
+    const { ref, kinds } =
+      named.ref === undefined
+        ? await defaultBranch(records, project, named)
+        : candidates({ ...named, ref: named.ref });
     if (url === undefined || kinds.length === 0)
       throw new DavitError(
         'usage/invalid',
@@ -50,12 +61,21 @@ export const refResolver =
     throw new DavitError('git/no-commit', `The repository of ${project.name} has no ${what} ${ref}.`);
   };
 
-function candidates(
+interface Candidates {
+  ref: string;
+  kinds: readonly (keyof typeof FOLDERS)[];
+}
+
+async function defaultBranch(
+  records: Pick<RecordStore, 'get'>,
   project: InstallationProject,
-  { ref, refKind }: NamedRef,
-): { ref: string; kinds: readonly (keyof typeof FOLDERS)[] } {
-  if (ref === undefined)
-    return { ref: project.default_branch, kinds: refKind === undefined ? ['branch'] : [] };
+  { refKind }: NamedRef,
+): Promise<Candidates> {
+  const known = await records.get<KnownProject>(knownProjectName(project.name));
+  return { ref: defaultBranchOf(project, known ?? {}), kinds: refKind === undefined ? ['branch'] : [] };
+}
+
+function candidates({ ref, refKind }: NamedRef & { ref: string }): Candidates {
   if (refKind === 'merge_request') return { ref, kinds: [] };
   if (refKind) return { ref, kinds: [refKind] };
   for (const kind of ['branch', 'tag'] as const)

@@ -1,5 +1,5 @@
 /** The interface of the server to Temporal; `temporal/temporal.ts` implements it. */
-import type { StopEnvironment } from '../plan/model/environments.ts';
+import type { StopEnvironment, StopRef } from '../plan/model/environments.ts';
 import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { DeletedRef } from '../plan/model/project-memory.ts';
 import type {
@@ -47,6 +47,8 @@ export interface Workflows {
   trigger(trigger: Trigger, deadlineMs: number): Promise<void>;
   /** Durable when it resolves; needs no worker. */
   refDeleted(project: ProjectSlug, deleted: DeletedRef, deadlineMs: number): Promise<void>;
+  /** Durable when it resolves; needs no worker. */
+  stopRef(project: ProjectSlug, stop: StopRef, deadlineMs: number): Promise<void>;
   rerun(project: ProjectSlug, request: RerunRequest): Promise<void>;
   stopEnvironment(project: ProjectSlug, stop: StopEnvironment): Promise<void>;
   /** `closed`: the pipeline's workflow is not open. */

@@ -16,7 +16,7 @@ import type {
   WorkflowLookup,
 } from '../adapters/ports.ts';
 import type { StatusInput, StatusWrite } from '../plan/model/commit-status.ts';
-import type { StopEnvironment } from '../plan/model/environments.ts';
+import type { StopEnvironment, StopRef } from '../plan/model/environments.ts';
 import type { DeletedRef, ProjectInput } from '../plan/model/project-memory.ts';
 import {
   pipelineWorkflowId,
@@ -66,6 +66,10 @@ export const signalStopEnvironment = (
   project: ProjectSlug,
   stop: StopEnvironment,
 ): Promise<void> => toProject(client, project, { signal: SIGNALS.stopEnvironment, args: [stop] });
+
+/** The project stops what was deployed from this ref. */
+export const signalStopRef = (client: Client, project: ProjectSlug, stop: StopRef): Promise<void> =>
+  toProject(client, project, { signal: SIGNALS.stopRef, args: [stop] });
 
 /**
  * Sends a decision to an open pipeline. Refusals are results, whether its validator refused (not recorded) or

@@ -15,6 +15,8 @@ export interface LocalProject {
   /** Its root, whose files become the workspace. */
   folder: string;
   slug: string;
+  /** Its name is that of a project of the installation file. */
+  installed?: true;
   /** What tells it from other projects of the same name: its remote, else its folder. */
   identity: string;
   /** The project at its forge, as the remote `origin` names it. */

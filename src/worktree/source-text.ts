@@ -1,6 +1,6 @@
 /** Reads the local pipeline file and its includes, from the working tree or from a commit. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, realpath } from 'node:fs/promises';
+import { isAbsolute, join, posix, relative, sep } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { git, gitMaybe } from './git.ts';
 import { PIPELINE_FILES, type LocalProject } from './project.ts';
@@ -37,15 +37,61 @@ export async function textOf(project: LocalProject, file: string, commit?: strin
   }
 }
 
-const onDisk = ({ folder }: LocalProject, file: string): Promise<Uint8Array | undefined> =>
-  readFile(join(folder, file)).catch(() => undefined); // the reason does not matter: the file cannot be read
+/** A link is followed inside of the project alone: what is outside is not in the source either. */
+async function onDisk({ folder }: LocalProject, file: string): Promise<Uint8Array | undefined> {
+  const path = join(folder, file);
+  let real: string;
+  try {
+    real = await realpath(path);
+  } catch {
+    return undefined; // the reason does not matter: the file cannot be read
+  }
+  const from = relative(await realpath(folder), real);
+  if (from === '..' || from.startsWith(`..${sep}`) || isAbsolute(from)) throw leadsOut(file);
+  return readFile(real).catch(() => undefined); // a folder
+}
+
+/** Linux's limit. */
+const MAX_LINKS = 40;
 
 async function inCommit(
   { folder }: LocalProject,
   file: string,
   commit: string,
 ): Promise<Uint8Array | undefined> {
-  const name = `${commit}:./${file}`;
-  if ((await gitMaybe(folder, ['cat-file', '-t', name])) !== 'blob') return undefined;
-  return Buffer.from(await git(folder, ['cat-file', 'blob', name]));
+  let path = posix.normalize(file);
+  for (let hops = 0; hops <= MAX_LINKS; hops += 1) {
+    const link = await linkIn(folder, path, commit);
+    if (link === undefined) {
+      const name = `${commit}:./${path}`;
+      if ((await gitMaybe(folder, ['cat-file', '-t', name])) !== 'blob') return undefined;
+      return Buffer.from(await git(folder, ['cat-file', 'blob', name]));
+    }
+    path = posix.join(posix.dirname(link.at), link.to, path.slice(link.at.length + 1));
+    if (link.to.startsWith('/') || path === '..' || path.startsWith('../')) throw leadsOut(file);
+  }
+  throw new DavitError('source/refused', `${file} is a link that leads to itself.`);
 }
+
+/** The first part of a path that is a symbolic link in a commit. */
+async function linkIn(
+  folder: string,
+  path: string,
+  commit: string,
+): Promise<{ at: string; to: string } | undefined> {
+  const parts = path.split('/');
+  const ends = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+  const listed = await gitMaybe(folder, ['--literal-pathspecs', 'ls-tree', '-z', commit, '--', ...ends]);
+  const links = (listed ?? '')
+    .split('\0')
+    .flatMap((line) => /^120000 blob [0-9a-f]+\t(.+)$/s.exec(line)?.[1] ?? []);
+  const at = ends.find((end) => links.includes(end));
+  return at === undefined
+    ? undefined
+    : { at, to: await git(folder, ['cat-file', 'blob', `${commit}:./${at}`]) };
+}
+
+const leadsOut = (file: string): DavitError =>
+  new DavitError('source/refused', `${file} is a link that leads out of the repository.`, {
+    hint: 'Link to a file of the repository, or put the file in place of the link.',
+  });

@@ -6,6 +6,7 @@ import { anchorOf } from '../../scripts/docs/markdown.ts';
 import { ENVIRONMENT } from '../../src/config.ts';
 import { compile } from '../../src/compiler/compile.ts';
 import { parseInstallation, parseWorkerConfig } from '../../src/compiler/installation-file.ts';
+import { SEARCHES, searchLink } from '../../src/plan/policy/temporal-links.ts';
 import { ROOT } from '../support/source.ts';
 import { request } from '../unit/compiler/helpers.ts';
 
@@ -31,6 +32,15 @@ describe('the documentation', () => {
 
   test.each([...generatedPages()])('%s is what `npm run docs` writes', (path, text) => {
     expect(read(path)).toBe(text);
+  });
+
+  test("docs/operations.md has the queries and links of Temporal's UI that the commands print", () => {
+    const page = read('docs/operations.md');
+    const ui = { address: 'http://127.0.0.1:8233', namespace: 'davit' };
+    for (const { title, query } of Object.values(SEARCHES)) {
+      expect(page).toContain(`| ${title}`);
+      expect(page).toContain(`\`${query}\` | [open](${searchLink(ui, query)})`);
+    }
   });
 
   test('src/config.ts describes exactly the environment variables that it reads', () => {

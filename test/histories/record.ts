@@ -40,6 +40,7 @@ const scenarios: [string[], () => Promise<void>][] = [
   [['pipeline-parent', 'pipeline-child', 'pipeline-mirror'], family],
   [['pipeline-asked-again'], askedAgain],
   [['pipeline-proven', 'project-proven'], proven],
+  [['pipeline-waits'], waits],
   [['pipeline-ends-failed', 'pipeline-ends-superseded', 'pipeline-ends-cancelled', 'project-of-failed'], ends],
   [['pipeline-told', 'status-written'], told],
 ];
@@ -109,6 +110,24 @@ async function proven(): Promise<void> {
   await world.end(id);
   await save('pipeline-proven', pipelineWorkflowId(id));
   await save('project-proven', projectWorkflowId('proven'));
+}
+
+/** What is waited for, in words that can be searched: a person, a worker, and an optional manual job, for which nobody. */
+async function waits(): Promise<void> {
+  world.project('waits', {
+    plan: planOf([
+      { key: 'extra', when: 'manual' },
+      { key: 'deploy', gate: { ...gate, requires: [] } },
+      { key: 'board', stage: 'later', queue: 'nowhere' },
+    ]),
+  });
+  const id = await world.push('waits');
+  await world.when(id, 'the gate is open', ({ state }) => state === 'manual');
+  await decide(world.client, id, { action: 'play', job: 'deploy', actor: 'ops', role: 'developer' });
+  await world.when(id, 'it has no worker', ({ waitingFor }) => waitingFor.includes('queue:nowhere'));
+  await decide(world.client, id, { action: 'cancelJob', job: 'board', actor: 'ops', role: 'operator' });
+  await world.end(id);
+  await save('pipeline-waits', pipelineWorkflowId(id));
 }
 
 /** Pipelines that end in Temporal as they did: one failed, one superseded and so cancelled by itself, one by a person. */

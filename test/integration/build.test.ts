@@ -51,6 +51,11 @@ beforeAll(async () => {
   tar.entry({ name: 'app/a.secret' }, 'ignored');
   tar.entry({ name: 'mount/Dockerfile' }, MOUNT);
   tar.entry({ name: 'foreign/Dockerfile' }, 'FROM scratch\nCOPY --from=127.0.0.1:1/beta/x:1 / /\n');
+  tar.entry(
+    { name: 'mounted/Dockerfile' },
+    'FROM scratch\nRUN --mount=type=bind,from=127.0.0.1:1/beta/x:1,target=/x true\n',
+  );
+  tar.entry({ name: 'hidden/Dockerfile' }, 'ARG A=127.0.0.1:1\nFROM ${NONE:-$A/beta/x}:1\n');
   tar.entry({ name: 'syntax/Dockerfile' }, '# syntax=evil.test/frontend\nFROM scratch\n');
   tar.entry({ name: 'broken/Dockerfile' }, 'FROM scratch\nCOPY missing /\n');
   tar.finalize();
@@ -252,9 +257,22 @@ describe('a build', () => {
       registries: [{ host: '127.0.0.1:1', default: true }],
       projects: [{ name: 'beta' }],
     });
-    expect(await build(await input('amd64', { context: 'foreign' }), { ...deps(), facts })).toMatchObject({
+    for (const context of ['foreign', 'mounted'])
+      expect(await build(await input('amd64', { context }), { ...deps(), facts }), context).toMatchObject({
+        outcome: expect.stringMatching('failed|errored'),
+        message: expect.stringContaining('is of the project beta'),
+      });
+  });
+
+  test('use no image of the engine by a name that only BuildKit can read: its registry is asked', async () => {
+    const other = '127.0.0.1:1/beta/x:1';
+    made.push(other);
+    await engine.tagImage(HELPER_IMAGE, other);
+    expect(
+      await build(await input('amd64', { context: 'hidden', repository: repository('hidden') })),
+    ).toMatchObject({
       outcome: expect.stringMatching('failed|errored'),
-      message: expect.stringContaining('is of the project beta'),
+      message: expect.stringContaining('127.0.0.1:1'),
     });
   });
 });

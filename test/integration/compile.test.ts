@@ -1,6 +1,6 @@
 /** compilePipeline with the real git, the real compiler, and stores in memory. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -177,12 +177,42 @@ test('included files come from the fetched source, by wildcard and nested', asyn
   expect(plan.jobs.map((job) => job.key)).toEqual(['two', 'one']);
 });
 
+test('a branch of an odd name, a linked pipeline file, a name that is not UTF-8, a pointer of LFS', async () => {
+  const work = join(folder, 'odd');
+  const ref = "fix/don't; v2(final)-🚀".replaceAll(' ', '');
+  const git = (...args: string[]) =>
+    run('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', work, ...args]);
+  await mkdir(join(work, 'ci'), { recursive: true });
+  await git('init', '--quiet', '--initial-branch=main');
+  await writeFile(join(work, 'ci/main.yml'), FILE);
+  await symlink('ci/main.yml', join(work, '.gitlab-ci.yml'));
+  await writeFile(Buffer.concat([Buffer.from(`${work}/caf`), Buffer.from([0xe9])]), 'x');
+  await writeFile(join(work, '.gitattributes'), '*.bin filter=lfs\n');
+  await writeFile(join(work, 'big.bin'), 'version https://git-lfs');
+  await git('checkout', '--quiet', '-b', ref);
+  await git('add', '.');
+  await writeFile(join(work, 'message'), `long\n\n${'word '.repeat(40_000)}`);
+  await git('commit', '--quiet', '-F', join(work, 'message'));
+  const odd = (await git('rev-parse', 'HEAD')).stdout.trim();
+  const { ask } = setUp({ projects: [{ name: 'table', clone_url: `file://${work}` }] });
+  const { plan, warnings } = await planned(ask({ ref, sha: odd }));
+  expect(plan.jobs.map((job) => job.key)).toContain('unit');
+  expect(warnings.join('\n')).toMatch(/Git LFS: big\.bin is a pointer in this pipeline/);
+});
+
 test('mistakes in the file are returned together, with places and codes', async () => {
   const { ask } = setUp();
   const answer = await ask({ file: 'broken.yml' });
   if (answer.kind !== 'invalid') throw new Error(answer.kind);
   expect(answer.problems.length).toBeGreaterThan(1);
   expect(answer.problems.join('\n')).toMatch(/^broken\.yml:2:3 .*\[language\//m);
+});
+
+test('an event of the reconciler is named after its commit', async () => {
+  const { ask } = setUp();
+  expect((await planned(ask())).title).toBeUndefined();
+  const reconciled = { ref: 'refs/heads/main', after: sha };
+  expect((await planned(ask({ reconciled, title: 'main' }))).title).toBe('First');
 });
 
 test('a missing commit, file or source is reported, not thrown', async () => {
@@ -203,21 +233,6 @@ test('a missing commit, file or source is reported, not thrown', async () => {
   // None of them is about the content of the file.
   expect(await ask({ sha: 'e'.repeat(40) })).toMatchObject({ cause: 'source' });
   expect(await ask({ file: 'broken.yml' })).not.toHaveProperty('cause');
-});
-
-test('a push without a pipeline file starts nothing, and a person who asks for one is told', async () => {
-  const { ask, blobs } = setUp();
-  const tar = pack();
-  tar.entry({ name: 'README' }, 'pages');
-  tar.finalize();
-  const sourceBlob = await blobs.putBytes(await buffer(tar));
-  for (const source of ['push', 'tag', 'merge_request', 'schedule'] as const)
-    expect(await ask({ source, sourceBlob })).toEqual({
-      kind: 'empty',
-      reason: 'The source has no .davit.yml and no .gitlab-ci.yml.',
-    });
-  for (const source of ['cli', 'api', 'web', 'pipeline'] as const)
-    expect((await ask({ source, sourceBlob })).kind).toBe('invalid');
 });
 
 test('an unreachable repository is not a mistake of the file: the call rejects and is retried', async () => {

@@ -12,12 +12,19 @@ import { makeCheckProof } from '../../activities/pipeline/check-proof.ts';
 import { fileKeyRing } from '../../src/adapters/keys/key-ring.ts';
 import { isSignedBy, publicKeys, signMessage } from '../../src/adapters/keys/proofs.ts';
 import { installationSchema } from '../../src/installation.ts';
-import type { PipelineId } from '../../src/plan/model/ids.ts';
+import { projectWorkflowId, type PipelineId } from '../../src/plan/model/ids.ts';
 import { signedText } from '../../src/plan/model/message.ts';
 import { SIGNALS, type Decision, type PipelineInput } from '../../src/plan/model/protocol.ts';
 import { provenDecision } from '../../src/server/proven-workflows.ts';
 import { factsOf } from '../../src/server/start.ts';
-import { decide, signalRerun, signalStopEnvironment, signalTrigger } from '../../src/temporal/calls.ts';
+import {
+  decide,
+  signalRerun,
+  signalStopEnvironment,
+  signalStopRef,
+  signalTrigger,
+} from '../../src/temporal/calls.ts';
+import type { StopRef } from '../../src/plan/model/environments.ts';
 import { planOf, triggerOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
@@ -246,6 +253,35 @@ test('an environment is stopped by the server alone, and not again by a copy of 
     (await world.lookup(slug, 'request:2')).pipeline ? true : undefined,
   );
   expect(await of()).toMatchObject({ state: 'available', pipeline: `${slug}/2` });
+});
+
+test('environments of a ref stop only if the server says that the ref is gone', async () => {
+  const slug = 'goneref';
+  world.project(slug, {
+    plan: planOf([
+      { key: 'deploy', environment: { name: 'review', action: 'start', onStop: 'stop' } },
+      { key: 'stop', when: 'manual', environment: { name: 'review', action: 'stop' } },
+    ]),
+  });
+  const trigger = triggerOf(slug, { source: 'api', key: 'request:1', deliveryId: '1' });
+  await signalTrigger(world.client, { ...trigger, proof: proofs().sign({ kind: 'trigger', trigger }) });
+  const known = async () => (await world.projectStatus(slug)).environments?.[0];
+  await until('it is deployed', known);
+  const checks = async (): Promise<number> => {
+    const { events } = await world.client.workflow.getHandle(projectWorkflowId(slug)).fetchHistory();
+    return (events ?? []).filter((one) => one.activityTaskCompletedEventAttributes).length;
+  };
+  const before = await checks();
+  const stop: StopRef = { refKind: 'branch', ref: trigger.ref, at: Date.now() };
+  await signalStopRef(world.client, slug, stop);
+  const other = proofs().sign({ kind: 'stopRef', project: slug, stop: { ...stop, ref: 'other' } });
+  await signalStopRef(world.client, slug, { ...stop, proof: other });
+  await until('both were verified', async () => ((await checks()) < before + 2 ? undefined : true));
+  expect(await known()).toMatchObject({ state: 'available' });
+  expect((await known())?.stopAt).toBeUndefined();
+  const proof = proofs().sign({ kind: 'stopRef', project: slug, stop });
+  await signalStopRef(world.client, slug, { ...stop, proof });
+  await until('it is stopping', async () => ((await known())?.state !== 'available' ? true : undefined));
 });
 
 test('an environment that the server does not let stop stays, and the project goes on', async () => {

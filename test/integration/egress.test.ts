@@ -1,10 +1,12 @@
 /**
  * What jobs reach. An attacker's script, service and API test look for open ports on an engine in a network without
  * a way out: they find the server and the registry, before and after a restart of the machine.
+ * So does a line of the Dockerfile of a fork.
  */
 import { describe, expect, test } from 'vitest';
-import { nftablesPart } from '../parts/engine-parts.ts';
+import { buildkitPart, nftablesPart } from '../parts/engine-parts.ts';
 import { describeWithParts } from '../parts/with-parts.ts';
+import { foundByBuild } from '../support/egress-build.ts';
 import { findsNoMore, found, REACHABLE, startMachine } from '../support/egress-machine.ts';
 import { PORTS, WORLD } from '../support/enclosed-engine.ts';
 
@@ -67,4 +69,15 @@ test('without any program for it, forks and unprotected refs do not run, and pro
   } finally {
     await machine.stop();
   }
+});
+
+await describeWithParts('a line of a Dockerfile of a fork', [buildkitPart], ([folder = '']) => {
+  test('finds the server, the registry and the internet, as its jobs do', async () => {
+    const machine = await startMachine({});
+    try {
+      expect(await foundByBuild(machine, folder)).toEqual(REACHABLE);
+    } finally {
+      await machine.stop();
+    }
+  });
 });

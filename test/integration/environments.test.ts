@@ -4,10 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WORKFLOWS, type ProjectStatus, QUERIES } from '../../src/plan/model/protocol.ts';
-import type { EnvironmentState } from '../../src/plan/model/environments.ts';
+import type { EnvironmentState, StopRef } from '../../src/plan/model/environments.ts';
 import { projectWorkflowId, type PipelineId } from '../../src/plan/model/ids.ts';
 import type { PlanEnvironment } from '../../src/plan/model/plan.ts';
-import { decide, signalStopEnvironment } from '../../src/temporal/calls.ts';
+import { decide, signalStopEnvironment, signalStopRef } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
@@ -170,6 +170,32 @@ describe.concurrent('an environment', () => {
       return found?.pipeline === second ? found : undefined;
     });
     expect(after.stopAt).toBeGreaterThan(first.stopAt ?? 0);
+  });
+
+  test('is stopped when its branch is gone, and when its merge request is; others stay', async () => {
+    const review = planOf([{ key: 'deploy', environment: start({ onStop: 'stop' }) }, stopJob]);
+    const request = { ref: 'refs/pull/3/head', refKind: 'merge_request', source: 'merge_request' } as const;
+    const branch = { ref: 'feature', refKind: 'branch', source: 'push' } as const;
+    for (const [slug, trigger] of [
+      ['gonebranch', branch],
+      ['gonerequest', request],
+    ] as const) {
+      world.project(slug, { plan: review });
+      const id = await world.push(slug, trigger);
+      await world.end(id);
+      const deployed = await becomes(slug, 'available');
+      const { ref, refKind } = trigger;
+      expect(deployed.ref).toBe(`${refKind}:${ref}`);
+      const gone = (more: Partial<StopRef>) =>
+        signalStopRef(world.client, slug, { refKind, ref, at: Date.now(), ...more });
+      await gone({ ref: 'main' });
+      await gone({ at: deployed.since - 1 });
+      await gone({});
+      await becomes(slug, 'stopped');
+      const [, stop] = (await world.end(id)).jobs;
+      expect(stop?.decisions).toMatchObject([{ actor: 'davit', action: 'play', answer: 'accepted' }]);
+      expect(stops(slug)).toBe(1);
+    }
   });
 
   test('keeps its time when the project continues as new', async () => {

@@ -25,6 +25,7 @@ const planned = (): CompileOutput => ({
   warnings: [],
   limits: LIMITS,
   source: DIGEST,
+  title: 'The title of the commit',
 });
 
 /** A forge that is away until `back`. */
@@ -48,11 +49,12 @@ test('it waits for the forge, visibly, however often the forge is asked in vain'
   expect(waits).toMatchObject({ state: 'created', waitingFor: ['forge'], reason: SAID });
   expect(statusText(waits, { color: false, now: waits.startedAt })).toContain('waits for the forge');
   const { searchAttributes } = await world.handle(id).describe();
-  expect(searchAttributes.DavitWaitingFor).toEqual(['forge']);
+  expect(searchAttributes.DavitWaitingFor).toEqual(['nothing-runs', 'forge']);
   await expect.poll(forge.asked, { timeout: 20_000 }).toBeGreaterThan(3);
   forge.back();
   const ended = await world.end(id);
   expect([ended.state, ended.waitingFor, ended.reason]).toEqual(['success', [], undefined]);
+  expect(ended.title).toBe('The title of the commit');
   expect(world.runs('shop')).toBe(1);
   // What fails in vain leaves nothing in the history but the wait itself.
   const { events } = await world.handle(id).fetchHistory();

@@ -152,6 +152,19 @@ test.each([
 });
 
 test('ordinary names and addresses are accepted', () => {
+  for (const ref of [
+    "fix/don't-crash",
+    'a&b;c',
+    'v2(final)',
+    'emoji-🚀',
+    '"quoted"',
+    '$HOME`x`',
+    'a<b>|c',
+    '{x}',
+    'a]',
+    '@x',
+  ])
+    expect(checkRef(ref)).toBe(ref);
   for (const ref of ['main', 'feature/ünï-1', 'v1.2.3', 'release@2', 'a+b', 'dependabot/npm_and_yarn/x-1.0'])
     expect(checkRef(ref)).toBe(ref);
   const protocols = ['https', 'ssh'] as const;

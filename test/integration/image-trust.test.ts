@@ -148,6 +148,7 @@ describe('an image that the engine has', () => {
     const { id } = (await bench.engine.inspectImage(name)) ?? { id: '' };
     for (const asked of [name, id, id.slice(7, 19)])
       expect(await job(deps, asked, { fork: true })).not.toContain('succeeded');
+    expect(await job(deps, name, { fork: true })).toContain('Jobs of forks pull without credentials');
     expect(await job(deps, id.slice(7, 19))).not.toContain('succeeded');
     const services = [{ name, pullPolicy: 'if-not-present', aliases: ['x'], variables: [] }];
     expect(await job(deps, HELPER, { fork: true, services })).not.toContain('succeeded');

@@ -1,9 +1,10 @@
 /** Repositories for scripts, by CI_JOB_TOKEN: a real forge, a real git, and at last a real job. */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority, issueCertificate } from '../../src/local/authority/authority.ts';
 import { trustAuthority } from '../../src/local/process/trust.ts';
@@ -13,6 +14,7 @@ import { gitForge, type GitForge } from '../support/git-forge.ts';
 import { gitImage } from '../support/git-image.ts';
 import { ownRegistryWorld, type OwnRegistryWorld } from '../support/own-registry.ts';
 import { freePort } from '../support/port.ts';
+import { filesWith, workflowHistories } from '../support/sinks.ts';
 
 const ACCOUNT = { username: 'oauth2', password: 'the-token-of-the-forge-0123' };
 const NAMES = ['alpha', 'beta', 'open', 'closed'];
@@ -143,6 +145,29 @@ describe('a job', () => {
   });
 });
 
+/** In no file of the machine and no payload of Temporal: tokens that the server made, and its own outside of their files. */
+async function expectTokensHidden({ home, run, api }: OwnDavit): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'board' });
+  const { token } = await api<{ token: string }>('/api/v1/worker-tokens', { method: 'POST', body, headers });
+  const keys = (name: string): string => readFileSync(join(home, 'keys', name), 'utf8').trim();
+  const at = (text: string): string[] => filesWith(home, text);
+  expect(token).toMatch(/^[0-9a-f]{64}$/);
+  expect(at(token)).toEqual([]);
+  const shapes = ['davit-job_', 'davit-pull_', 'davit-deploy_', 'davit-attempt.'];
+  expect(shapes.flatMap(at)).toEqual([]);
+  for (const name of ['cli-token', 'control-token', 'installation-key'])
+    expect(at(keys(name))).toEqual([`keys/${name}`]);
+  const connection = await Connection.connect({ address: run.temporal });
+  const histories = await workflowHistories(new Client({ connection, namespace: run.namespace }));
+  await connection.close();
+  const own = ['cli-token', 'control-token', 'installation-key'].map(keys);
+  expect(histories.size).toBeGreaterThan(1);
+  for (const [name, text] of histories)
+    for (const one of [...shapes, ...own, token, ACCOUNT.password])
+      expect(text.includes(one), name).toBe(false);
+}
+
 /** A certificate of an authority of davit's own, which no image trusts. */
 async function certificateFor(host: string): Promise<{ tls: object; caFile: string }> {
   const folder = join(root, 'ca');
@@ -202,6 +227,10 @@ test.each([
       expect(log).toContain('this is alpha');
       expect(log).not.toContain('davit-job_');
       expect(log).not.toContain(ACCOUNT.password);
+      await expectTokensHidden(davit);
+      // Its engine fetches the registry's tokens from that server.
+      const findings = JSON.parse((await cli(['doctor', '--json'])).stdout) as unknown;
+      expect(JSON.stringify(findings)).toContain('"registry, from the engine","verdict":"ok"');
     } finally {
       await davit?.stop();
       spawnSync('docker', ['image', 'rm', '--force', IMAGE]);

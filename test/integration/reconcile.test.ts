@@ -9,7 +9,7 @@ import { reconcile, type ReconcileDeps } from '../../activities/pipeline/reconci
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { installationSchema } from '../../src/installation.ts';
 import { projectWorkflowId } from '../../src/plan/model/ids.ts';
-import { pushKey } from '../../src/plan/model/trigger.ts';
+import { mergeKey, pushKey } from '../../src/plan/model/trigger.ts';
 import { reconcileLookup, signalTrigger } from '../../src/temporal/calls.ts';
 import { reconciledProjects } from '../../workers/parts/reconciler.ts';
 import { planOf, triggerOf } from '../support/plans.ts';
@@ -119,6 +119,47 @@ test('a lost push starts once; its late deliveries start nothing; the next push 
   expect(await world.push(slug, delivered(slug, { before: c, after: d, id: 'd5' }))).toBe('lost/3');
   await world.end('lost/3');
   expect(await look()).toEqual([]);
+  expect(await starts(slug)).toBe(3);
+});
+
+test('a lost merge request starts once; its late deliveries start nothing, and the next one does', async () => {
+  const slug = 'requests';
+  const ref = 'refs/pull/3/head';
+  const sha = (letter: string): string => letter.repeat(40);
+  const event = (before: string, after: string, id: string) =>
+    triggerOf(slug, {
+      source: 'merge_request',
+      refKind: 'merge_request',
+      ref,
+      key: mergeKey({ iid: 3, before, sha: after }),
+      sha: after,
+      before,
+      deliveryId: id,
+      mergeRequest: { iid: 3, sourceBranch: 'x', targetBranch: 'main', sourceSha: after, title: 'x' },
+    });
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: sha('a') });
+  const opened = event(ZERO, sha('a'), 'd1');
+  await world.end(await world.push(slug, opened));
+  // Two pushes to it are lost, and found as one.
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: sha('c') });
+  const found = { ...event(ZERO, sha('c'), 'reconcile:1'), reconciled: { ref, after: sha('c') } };
+  await signalTrigger(world.client, found);
+  expect(await decided(slug, found.key)).toMatchObject({ state: 'started', pipeline: 'requests/2' });
+  // With the head before, as GitLab and GitHub send it, and without, as Gitea does.
+  for (const [before, after, id] of [
+    [sha('a'), sha('b'), 'd2'],
+    [sha('b'), sha('c'), 'd3'],
+    [ZERO, sha('b'), 'd4'],
+    [ZERO, sha('c'), 'd5'],
+  ] as const) {
+    const late = event(before, after, id);
+    await signalTrigger(world.client, late);
+    await decided(slug, late.key);
+  }
+  expect(await starts(slug)).toBe(2);
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: sha('d') });
+  expect(await world.push(slug, event(ZERO, sha('d'), 'd6'))).toBe('requests/3');
+  await world.end('requests/3');
   expect(await starts(slug)).toBe(3);
 });
 

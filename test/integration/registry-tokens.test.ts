@@ -307,6 +307,7 @@ test('davit doctor warns of a registry that asks nobody', async () => {
         workers: async () => [],
         reconciliation: async () => [],
         commitStatuses: async () => [],
+        temporalUi: async () => undefined,
       });
       return findings.find(({ name }) => name === 'registry');
     };

@@ -117,6 +117,7 @@ describe('registries and forges', () => {
         workers: none,
         reconciliation: none,
         commitStatuses: none,
+        temporalUi: async () => undefined,
       });
       return all.filter(({ name }) => name === 'registry');
     };

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
-import { signalDeletion, signalTrigger } from '../../src/temporal/calls.ts';
+import { signalDeletion, signalRerun, signalTrigger } from '../../src/temporal/calls.ts';
 import { planOf, push, triggerOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
@@ -166,6 +166,32 @@ describe.concurrent('locks', () => {
     const status = await world.end(older);
     expect([status.jobs[1]?.outcome, status.jobs[1]?.result?.kind]).toEqual(['skipped', 'outdated']);
     expect(seqs('outdated')).toEqual([2_000]);
+  });
+
+  test('an older pipeline deploys again if a person retries its deployment, whether it had deployed or not', async () => {
+    world.project('rollback', { plan: deploy, behaviours: { 'deploy watch': [{ until: 'never' }, {}] } });
+    const older = await world.push('rollback', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('it deploys', async () => (seqs('rollback').length === 1 ? true : undefined));
+    await world.handle(older).cancel();
+    await world.end(older);
+    await world.end(await world.push('rollback', { source: 'api', key: 'request:2', deliveryId: '2' }));
+    for (const times of [1, 2]) {
+      const decision = {
+        action: 'retry',
+        job: 'deploy',
+        actor: 'olga',
+        role: 'operator',
+        id: `d${times}`,
+      } as const;
+      await signalRerun(world.client, 'rollback', { pipeline: older, decision });
+      await until('it has deployed again', async () =>
+        seqs('rollback').length === 2 + times ? true : undefined,
+      );
+      expect((await world.end(older)).jobs[0]?.outcome).toBe('succeeded');
+    }
+    const all = seqs('rollback').map(Number);
+    expect(all).toEqual(all.toSorted((a, b) => a - b));
+    expect(new Set(all).size).toBe(4);
   });
 
   test('a push reported after those that followed it deploys over none of them', async () => {

@@ -1,9 +1,10 @@
 /** Project and pipeline workflows together, on a real Temporal server, activities played by fakes. */
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectWorkflowId } from '../../src/plan/model/ids.ts';
-import { SEARCH_ATTRIBUTES, WORKFLOWS } from '../../src/plan/model/protocol.ts';
-import { oldestOpen } from '../../src/server/temporal/list.ts';
-import { signalTrigger } from '../../src/temporal/calls.ts';
+import { SEARCH_ATTRIBUTES, SIGNALS, WORKFLOWS } from '../../src/plan/model/protocol.ts';
+import { list, oldestOpen } from '../../src/server/temporal/list.ts';
+import { decide, signalTrigger } from '../../src/temporal/calls.ts';
 import { LIMITS } from '../support/fakes.ts';
 import { planOf, push, triggerOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
@@ -252,13 +253,60 @@ describe.concurrent('what operators see', () => {
       DavitRef: ['main'],
       DavitSha: ['b'.repeat(40)],
       DavitState: ['manual'],
-      DavitWaitingFor: ['gate'],
+      DavitWaitingFor: ['person', 'nothing-runs', 'gate'],
     });
     expect(await seen.described.staticSummary()).toBe('main bbbbbbbb A change');
     await world.handle(id).cancel();
     await world.end(id);
     const { searchAttributes } = await world.handle(id).describe();
     expect((searchAttributes as Record<string, unknown[]>)[SEARCH_ATTRIBUTES.state]).toEqual(['canceled']);
+  });
+
+  test('the attributes say at each state what is waited for', async () => {
+    const plan = planOf([
+      { key: 'extra', when: 'manual' },
+      { key: 'deploy', gate: { approvers: [], expiresInMs: 600_000, requires: [] } },
+      { key: 'board', stage: 'a', queue: 'nowhere', allowFailure: true },
+      { key: 'later', stage: 'b', when: 'delayed', startInMs: 600_000 },
+      { key: 'unit', stage: 'c' },
+    ]);
+    world.project('waits', { plan, compileUntil: true, behaviours: { unit: [{ until: 'door' }] } });
+    const id = await world.push('waits');
+    const decides = (action: 'play' | 'cancelJob', job: string) =>
+      decide(world.client, id, { action, job, actor: 'olga', role: 'operator' });
+    const shows = async (state: string, waitingFor?: string[]): Promise<void> => {
+      const now = async () => {
+        const { typedSearchAttributes: all } = await world.handle(id).describe();
+        const stateKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, 'KEYWORD');
+        const waitingKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.waitingFor, 'KEYWORD_LIST');
+        return [all.get(stateKey), all.get(waitingKey)];
+      };
+      const wanted = JSON.stringify([state, waitingFor]);
+      await until(`it shows ${wanted}`, async () =>
+        JSON.stringify(await now()) === wanted ? true : undefined,
+      );
+    };
+    await shows('created', ['nothing-runs', 'plan']);
+    world.fakes.open('waits', 'compiled');
+    await shows('manual', ['person', 'nothing-runs', 'gate']);
+    await decides('play', 'deploy');
+    await shows('running', ['worker', 'nothing-runs', 'queue:nowhere']);
+    const listed = await until('the list has it', async () =>
+      (await list(world.client, { project: 'waits', limit: 1 })).find(
+        (other) => other.waitingFor[0] !== 'plan',
+      ),
+    );
+    expect(listed.waitingFor).not.toContain('nothing-runs');
+    await decides('cancelJob', 'board');
+    await shows('scheduled', ['nothing-runs', 'delay']);
+    await decides('play', 'later');
+    const { jobs } = await world.when(id, 'unit is sent', (status) => status.jobs.at(-1)?.epoch === 1);
+    const ref = { pipeline: id, job: 'unit', jobId: jobs.at(-1)?.jobId ?? 0, attempt: 1, epoch: 1 };
+    await world.handle(id).signal(SIGNALS.jobStarted, { ref, host: 'h1', at: Date.now() });
+    await shows('running');
+    world.fakes.open('waits', 'door');
+    await world.end(id);
+    await shows('success');
   });
 
   test('the commit status is sent to the forge at the start and at the end', async () => {

@@ -1,4 +1,5 @@
 /** Every heavy part of the tests. */
+import { chromiumPart } from './chromium.ts';
 import { composeEnginePart, dockerComposePart } from './compose.ts';
 import {
   buildkitPart,
@@ -19,6 +20,7 @@ export const TEST_PARTS: readonly Part[] = [
   nftablesPart,
   dockerComposePart,
   composeEnginePart,
+  chromiumPart,
   giteaPart,
 ];
 /** Needed by `npm run test:engines` alone. */

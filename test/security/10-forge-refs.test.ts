@@ -155,6 +155,7 @@ describe.each([
       facts: facts(),
       forge: {
         commitStatus: async () => undefined,
+        openRequests: async () => undefined,
         findRelease: async () => 'none',
         makeRelease: async (_name, { tagName }) => {
           made.push(tagName);

@@ -151,7 +151,11 @@ describe('the server', () => {
     expect((await start(TOKENS.developer, { sha: undefined })).statusCode).toBe(403);
     expect((await start(TOKENS.operator, { sha: undefined })).statusCode).toBe(202);
     expect(server.workflows.triggers.at(-1)?.sha).toBe('d'.repeat(40));
-    const resolve = refResolver(gitSource({ protocols: ['file'] }), { resolve: async () => '' });
+    const resolve = refResolver({
+      source: gitSource({ protocols: ['file'] }),
+      secrets: { resolve: async () => '' },
+      records: { get: async () => undefined },
+    });
     const [project] = server.installation.projects;
     if (!project) throw new Error('no project');
     const sha = async (ref?: string, refKind?: 'branch' | 'tag') =>

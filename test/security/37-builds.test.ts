@@ -41,3 +41,8 @@ test('cache mounts have a name of the project and its refs, which no file leads 
     BUILDKIT_CACHE_MOUNT_NS: 'davit/a/branches/davit/b/protected',
   });
 });
+
+test('the engine is asked for no network of its machine, so it refuses a line that wants one', () => {
+  const request = { args: {}, labels: {}, cacheFrom: [], cacheMounts: 'davit/a/branches' };
+  expect(buildQuery(request as never as BuildRequest, 'session')).not.toHaveProperty('networkmode');
+});

@@ -3,7 +3,7 @@ import { makeCompilePipeline } from '../../activities/compile/compile-pipeline.t
 import { gitSource } from '../../src/adapters/git/index.ts';
 import type { GitProtocol } from '../../src/adapters/git/validate.ts';
 import { storedCopies } from '../../src/adapters/includes/copies.ts';
-import type { Includes, Rights } from '../../src/adapters/ports.ts';
+import type { Forge, Includes, Rights } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import type { InstallationFacts } from '../../src/installation-facts.ts';
@@ -15,6 +15,7 @@ export interface CompilerOptions {
   /** The real ones by default. */
   includes?: Includes;
   rights?: Partial<Rights>;
+  openRequests?: Forge['openRequests'];
 }
 
 export function testCompiler(facts: InstallationFacts, options: CompilerOptions = {}) {
@@ -32,6 +33,7 @@ export function testCompiler(facts: InstallationFacts, options: CompilerOptions 
     registries: configuredRegistries(facts.config.registries, secrets),
     fleet: { live: async () => [] },
     report: async () => undefined,
+    forge: { openRequests: options.openRequests ?? (async () => undefined) },
   });
   return { compile, blobs, records };
 }

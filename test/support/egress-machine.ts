@@ -20,13 +20,13 @@ import {
 } from './enclosed-engine.ts';
 
 const SERVER = `${WORLD.machine}:${PORTS.server}`;
-const REGISTRY = `${WORLD.machine}:${PORTS.registry}`;
+export const REGISTRY = `${WORLD.machine}:${PORTS.registry}`;
 const INTERNET = `${WORLD.internet}:${PORTS.web}`;
 /** Not all, and among them every port that somebody listens on. */
 const CANDIDATES = [22, 80, 2375, 5000, 5001, 7233, 8080, 8233, 8420, 9000];
 
 /** Prints `open ADDRESS:PORT` for each that takes a connection; `$gateway` is the job's own. */
-const scan = (addresses: readonly string[]): string[] => [
+export const scan = (addresses: readonly string[]): string[] => [
   `gateway=$({ ip route; ip -6 route; } | sed -n 's/^default via \\([0-9a-f.:]*\\).*/\\1/p')`,
   `for address in ${addresses.join(' ')} $gateway; do for port in ${CANDIDATES.join(' ')}; do
     ( nc -w 2 $address $port -e true 2>/dev/null && echo "open $address:$port" ) &
@@ -39,7 +39,7 @@ export interface Machine {
   guard: EgressGuard;
   stop(): Promise<void>;
 }
-const facts = (bench: JobBench) => ({
+export const facts = (bench: JobBench) => ({
   installation: bench.installation,
   url: `http://${SERVER}`,
   config: {
@@ -75,7 +75,7 @@ export async function startMachine(
   return { box, bench, guard, stop };
 }
 
-const NEIGHBOURS = [
+export const NEIGHBOURS = [
   ...[WORLD.machine, WORLD.privateHost, WORLD.metadata, WORLD.internet],
   ...Object.values(WORLD_6),
   // The bridge of the engine's own network, and the first container on it.

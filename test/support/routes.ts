@@ -44,6 +44,7 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/deliveries': 'developer',
   'GET /api/v1/reconciliation': 'reader',
   'GET /api/v1/commit-statuses': 'reader',
+  'GET /api/v1/temporal': 'reader',
   'GET /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens/revoke': 'operator',

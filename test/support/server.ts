@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
+import type { EnvironmentState, StopEnvironment, StopRef } from '../../src/plan/model/environments.ts';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { uploadPack } from '../../src/adapters/git/upload-pack.ts';
@@ -87,6 +87,11 @@ export class FakeWorkflows implements Workflows {
   async refDeleted(project: string, deleted: DeletedRef): Promise<void> {
     this.#fail();
     this.deletions.push({ project, ...deleted });
+  }
+  refStops: (StopRef & { project: string })[] = [];
+  async stopRef(project: string, stop: StopRef): Promise<void> {
+    this.#fail();
+    this.refStops.push({ project, ...stop });
   }
   async rerun(_project: string, request: RerunRequest): Promise<void> {
     this.reruns.push(request);
@@ -224,7 +229,7 @@ export async function testServer(
     deployTokens: deployTokens(stores.records),
     ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
     protectionOf: options.protectionOf ?? (async () => undefined),
-    resolveRef: async ({ default_branch }, { ref = default_branch, refKind = 'branch' }) => ({
+    resolveRef: async ({ default_branch }, { ref = default_branch ?? 'main', refKind = 'branch' }) => ({
       ref,
       refKind,
       sha: (ref === 'main' ? 'd' : 'e').repeat(40),
@@ -233,7 +238,7 @@ export async function testServer(
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
     proxies: [],
     codec: options.codec,
-    temporalUi: options.temporalUi,
+    temporal: { namespace: 'davit', ui: options.temporalUi },
     version: '0.0.0',
     log: serverLog(pino({ level: 'debug' }, sink), [
       ...Object.values(TOKENS),

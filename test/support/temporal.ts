@@ -13,14 +13,19 @@ export interface TestTemporal {
   namespace: string;
   client: Client;
   pid: number;
+  /** Address of its UI, if that was asked for. */
+  ui?: string;
   close(): Promise<void>;
 }
 
-export async function startTemporal(options: { dbFile?: string; port?: number } = {}): Promise<TestTemporal> {
+export async function startTemporal(
+  options: { dbFile?: string; port?: number; ui?: boolean } = {},
+): Promise<TestTemporal> {
   const binary = join(readSettings().cache, 'temporal-1.5.1', 'temporal');
   if (!existsSync(binary)) throw new Error(`${binary} is missing: \`npm test\` puts it there`);
   const port = options.port ?? (await freePort());
-  const child = spawn(binary, serverArguments(port, options.dbFile), {
+  const uiPort = options.ui ? await freePort() : undefined;
+  const child = spawn(binary, serverArguments(port, uiPort, options.dbFile), {
     stdio: ['ignore', 'ignore', 'ignore'],
   });
   // An interrupted test run must leave no server behind.
@@ -34,6 +39,7 @@ export async function startTemporal(options: { dbFile?: string; port?: number } 
     namespace,
     client,
     pid: child.pid ?? 0,
+    ...(uiPort !== undefined && { ui: `http://127.0.0.1:${uiPort}` }),
     close: async () => {
       process.off('exit', last);
       await connection.close();
@@ -43,10 +49,10 @@ export async function startTemporal(options: { dbFile?: string; port?: number } 
 }
 
 /** Dispatch setting and durability of the embedded server. */
-const serverArguments = (port: number, dbFile: string | undefined): string[] => [
+const serverArguments = (port: number, uiPort: number | undefined, dbFile: string | undefined): string[] => [
   'server',
   'start-dev',
-  '--headless',
+  ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
   '--ip',
   '127.0.0.1',
   '--port',

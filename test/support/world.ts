@@ -46,9 +46,9 @@ export class World {
     this.#runs = of.workers.map((worker) => worker.run());
   }
 
-  static async start(): Promise<World> {
+  static async start(options: { ui?: boolean } = {}): Promise<World> {
     quiet();
-    const temporal = await startTemporal();
+    const temporal = await startTemporal(options);
     const fakes = new Fakes();
     fakes.start = (trigger) => signalTrigger(temporal.client, trigger);
     const { newestOf, lookup, requestCancel } = workflowLookup(temporal.client);

@@ -66,7 +66,7 @@ export async function containerAttempt(run: Run, job: JobRun): Promise<JobResult
     }
     if (failure.kind === 'detached') continue;
     try {
-      await sleep(backoff);
+      await sleep(backoff, { summary: `send ${job.spec.key} again` });
     } catch {
       // Cancelled between two dispatches: what may still run is stopped (ATTEMPT-3).
       return stopped(run, job);
@@ -87,7 +87,7 @@ async function dispatchOnce(
   const start = (): Promise<JobResult> => {
     const waitMs = host ? run.limits.hostGraceMs : run.limits.queueTimeoutMs - (Date.now() - beganAt);
     const { limits } = run;
-    const activities = jobActivities({ ref: refOf(run, job), job: spec, queue, limits, waitMs });
+    const activities = jobActivities({ ref: refOf(run, job), job: spec, queue, limits, waitMs, host });
     return activities[host ? 'resumeJob' : starterOf(spec)](runInput(run, job, beganAt));
   };
   try {

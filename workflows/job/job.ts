@@ -100,7 +100,10 @@ async function attempts(run: Run, job: JobRun): Promise<JobResult> {
     const verdict = retryOf(job.spec, result, { ...used, autoMax: autoMaxOf(run, result) });
     if (verdict === 'no') return result;
     job.status.result = result;
-    if (verdict === 'auto') await sleep(AUTO_BACKOFF_MS * 2 ** used.auto);
+    if (verdict === 'auto') {
+      const summary = `next attempt of ${job.spec.key}`;
+      await sleep(AUTO_BACKOFF_MS * 2 ** used.auto, { summary });
+    }
     used[verdict] += 1;
   }
 }
@@ -121,7 +124,7 @@ async function insideLocks(run: Run, job: JobRun): Promise<JobResult> {
     for (const wanted of wantedLocks(job.spec)) {
       if (isRecordedLater(job.spec, wanted.resource)) continue;
       setLivePhase(run, job, { phase: 'waiting_for_resource' }, `lock:${nameOf(wanted.resource)}`);
-      const grant = await run.locks.acquire(job.spec, wanted);
+      const grant = await run.locks.acquire(job.spec, wanted, job.askedAgain);
       if (!grant.granted) return outdated(wanted.resource);
       held.push(wanted.resource);
       seq = Math.max(seq, wanted.deployment ? grant.seq : 0);

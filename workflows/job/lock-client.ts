@@ -66,16 +66,19 @@ export class LockClient {
   }
 
   /**
-   * Resolves to the grant, or to its refusal (outdated). If cancelled while it waits, it withdraws the
+   * Resolves to the grant, or to its refusal (outdated). `asked`: a person has asked to run the job again. If cancelled while it waits, it withdraws the
    * request first.
    */
-  async acquire(job: PlanJob, wanted: WantedLock): Promise<LockGrant> {
+  async acquire(job: PlanJob, wanted: WantedLock, asked = false): Promise<LockGrant> {
     const key = keyOf({ job: job.key, resource: wanted.resource });
     const reply = new Trigger<LockGrant>();
     this.#requested.set(key, reply);
     this.#announced.delete(job);
     try {
-      await this.#signal(SIGNALS.lockRequest, this.#request(job, wanted, true));
+      await this.#signal(SIGNALS.lockRequest, {
+        ...this.#request(job, wanted, true),
+        ...(asked && wanted.deployment && { asked }),
+      });
       return await reply;
     } catch (error) {
       await this.release(job, wanted.resource, false);

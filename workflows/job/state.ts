@@ -65,6 +65,8 @@ export interface JobRun {
   readonly link: DownstreamLink | undefined;
   /** A person has asked for it again. */
   retryRequested: boolean;
+  /** It runs now because of that, and not because of a retry of a job before it. */
+  askedAgain: boolean;
   playedBy?: string;
   /** The gate as it is asked now, if that is not the plan's. */
   gate?: Gate;

@@ -3,7 +3,7 @@
  * where a person cancels the pipeline, and not where a newer pipeline supersedes it or its jobs are cancelled one by one.
  */
 import { condition, workflowInfo, type CancellationScope } from '@temporalio/workflow';
-import { bestEffort } from '../activities.ts';
+import { ending } from '../activities.ts';
 
 /** From Temporal's answer to the arrival of the request, which is in the history by then. */
 const ARRIVES_MS = 10_000;
@@ -30,7 +30,7 @@ export class CancelRequest {
     this.#own = true;
     const { workflowId, runId } = workflowInfo();
     try {
-      await bestEffort.requestCancel({ workflowId, runId });
+      await ending.requestCancel({ workflowId, runId });
       // A reset of the workflow can drop the request behind the answer: it is not waited for without end.
       await condition(() => this.#seen, ARRIVES_MS);
     } catch {

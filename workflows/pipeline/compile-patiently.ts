@@ -23,7 +23,7 @@ export async function compilePatiently(
       } catch (error) {
         const { kind } = classify(error);
         // Its worker is shutting down: another one takes it.
-        if (kind === 'requeued') await sleep('1s');
+        if (kind === 'requeued') await sleep('1s', { summary: 'compile again' });
         // The forge is back, and what fails now has the usual attempts.
         else if (waiting && kind !== 'cancelled' && !isForgeAway(error)) waiting = false;
         else if (waiting || !isForgeAway(error) || (until !== undefined && left <= 0)) throw error;

@@ -45,6 +45,7 @@ function makeJob(spec: PlanJob, index: number, jobId: number, before: JobStatus 
     attempt: {},
     link: spec.kind === 'trigger' ? { reattach: false, detach: false } : undefined,
     retryRequested: false,
+    askedAgain: false,
   };
 }
 

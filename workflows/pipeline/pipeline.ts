@@ -14,6 +14,7 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { Asker, PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
+import { allWaitsOf, isStill, waitsOf } from '../../src/plan/policy/waits.ts';
 import { DEADLINE_REASON, workflowEnd } from '../../src/plan/policy/workflow-end.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
 import { compilePatiently } from './compile-patiently.ts';
@@ -51,10 +52,14 @@ class PipelineWorkflow {
   readonly #own: CancellationScope;
   readonly #cancelRequest: CancelRequest;
   #startedAt = Date.now();
-  readonly #visibility = new Visibility(() => this.status());
+  readonly #visibility = new Visibility(
+    () => this.status(),
+    () => this.#waits(),
+  );
   readonly #compiling = new CancellationScope({ cancellable: true });
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
+  #title: string | undefined;
   #reason: string | undefined;
   /** Why the forge is waited for. */
   #away: string | undefined;
@@ -134,7 +139,7 @@ class PipelineWorkflow {
       project: trigger.project,
       ref: trigger.ref,
       sha: trigger.sha,
-      title: trigger.title,
+      title: this.#title ?? trigger.title,
       source: trigger.source,
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
@@ -143,7 +148,7 @@ class PipelineWorkflow {
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
-      waitingFor: this.#waitingFor(),
+      waitingFor: this.#away === undefined ? waitsOf(jobs) : ['forge'],
       ...(this.#target && { plan: this.#target.run.planBlob }),
       ...(this.#target?.run.plan.trust?.protectedRef && { protected: true as const }),
       ...(this.#target?.run.plan.trust?.fork && { fork: true as const }),
@@ -168,17 +173,10 @@ class PipelineWorkflow {
       : state;
   }
 
-  /**
-   * What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves.
-   */
-  #waitingFor(): string[] {
-    if (this.#away !== undefined) return ['forge'];
-    const kinds = (this.#target?.run.jobs ?? []).flatMap(({ status }) =>
-      status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'
-        ? []
-        : [status.waitingFor],
-    );
-    return [...new Set(kinds)];
+  #waits(): { all: string[]; still: boolean } {
+    if (this.#away !== undefined) return { all: ['forge'], still: true };
+    const jobs = this.#target?.run.jobs ?? [];
+    return { all: allWaitsOf(jobs), still: isStill(jobs) };
   }
 
   #allowedFailures(): string[] {
@@ -240,6 +238,7 @@ class PipelineWorkflow {
 
   #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {
     this.#warnings = compiled.warnings;
+    this.#title = seed?.status.title ?? compiled.title;
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
       this.#visibility.changed();

@@ -241,8 +241,10 @@ export class Scheduler {
     for (const index of jobsAfter(this.#run.graph, job.index)) {
       const other = this.#run.jobs[index];
       const result = other?.status.result;
-      if (other?.status.phase === 'ended' && result?.outcome === 'skipped' && result.kind !== 'outdated')
+      if (other?.status.phase === 'ended' && result?.outcome === 'skipped' && result.kind !== 'outdated') {
+        other.askedAgain = false;
         this.#reset(other);
+      }
     }
   }
 

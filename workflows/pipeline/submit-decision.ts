@@ -171,6 +171,7 @@ function apply(
     case 'play':
       return scheduler.startManual(job);
     case 'retry':
+      job.askedAgain = true;
       return scheduler.retry(job);
     case 'stop':
       return scheduler.rerun(job);

@@ -9,11 +9,13 @@ import {
   markStopped,
   nextStop,
   stopNow,
+  stopOfRef,
   stopWithPipeline,
   withoutStop,
   withStopRequest,
 } from '../../src/plan/policy/environments.ts';
-import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
+import type { EnvironmentState, StopEnvironment, StopRef } from '../../src/plan/model/environments.ts';
+import { refKey } from '../../src/plan/policy/memory.ts';
 import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import type { LockRelease } from '../../src/plan/model/locks.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
@@ -40,7 +42,9 @@ export class EnvironmentKeeper {
   released(release: LockRelease): void {
     const { environment } = release;
     if (!environment) return;
-    this.#set(changeEnvironment(this.#list(), { ...release, environment }, Date.now()));
+    const run = this.#memory.running.find(({ id }) => id === release.pipeline);
+    const ref = run && refKey(run);
+    this.#set(changeEnvironment(this.#list(), { ...release, environment, ref }, Date.now()));
   }
 
   /** A request that counts only if the server has made it, for the environment as it was deployed. */
@@ -56,6 +60,18 @@ export class EnvironmentKeeper {
   stop({ name, actor }: StopEnvironment): void {
     const list = stopNow(this.#list(), name, actor, Date.now());
     if (list) this.#set(list);
+  }
+
+  /** The ref is gone at the forge, if the server says so. */
+  stopRefProven(stop: StopRef): void | Promise<void> {
+    const stopAll = (): void => {
+      const list = stopOfRef(this.#list(), stop, Date.now());
+      if (list) this.#set(list);
+    };
+    if (!verifies()) return stopAll();
+    return unproven({ kind: 'stopRef', project: this.#project, stop }).then((reason) =>
+      reason === undefined ? stopAll() : undefined,
+    );
   }
 
   /** Environments that belong to this pipeline are stopped with it. */

@@ -3,7 +3,7 @@
  * the rest.
  */
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
-import type { StopEnvironment } from '../../src/plan/model/environments.ts';
+import type { StopEnvironment, StopRef } from '../../src/plan/model/environments.ts';
 import type { DeletedRef, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import type { LockRelease, LockRequest } from '../../src/plan/model/locks.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
@@ -49,6 +49,7 @@ export function setProjectHandlers({ project, memory, locks, intake, environment
   setHandler(defineSignal<[StopEnvironment]>(SIGNALS.stopEnvironment), (stop) =>
     environments.stopProven(stop),
   );
+  setHandler(defineSignal<[StopRef]>(SIGNALS.stopRef), (stop) => environments.stopRefProven(stop));
   setHandler(defineSignal<[PipelineEnded]>(SIGNALS.pipelineEnded), (ended) => {
     memory.running = memory.running.filter((run) => run.id !== ended.id || run.runId !== ended.runId);
     locks.ended(ended);

@@ -32,7 +32,8 @@ import {
 } from '../../src/plan/policy/memory.ts';
 import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../../src/plan/model/protocol.ts';
-import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { mergeKey, pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { startText } from '../../src/plan/policy/details-text.ts';
 import { summaryText } from '../../src/plan/policy/display-text.ts';
 import { bestEffort, durable } from '../activities.ts';
 import { causeMessage } from '../failures.ts';
@@ -125,8 +126,10 @@ export class Intake {
     if (last?.sha === trigger.sha) return this.#remember(trigger, { state: 'duplicate' });
     if (!(await this.#isHead(trigger))) return forgetQueued(this.#memory, trigger.key);
     // For a tag, the memory has the commit and not the tag object.
-    const before = trigger.refKind === 'branch' && last ? last.sha : trigger.before;
-    const exact: Trigger = { ...trigger, before, key: pushKey({ ref, before, after }) };
+    const before = trigger.refKind !== 'tag' && last ? last.sha : trigger.before;
+    const { mergeRequest: request, sha } = trigger;
+    const key = request ? mergeKey({ iid: request.iid, before, sha }) : pushKey({ ref, before, after });
+    const exact: Trigger = { ...trigger, before, key };
     await this.#startOnce(exact, knownTrigger(this.#memory, exact, 'begins'));
     const known = this.#memory.keys.find((entry) => entry.key === exact.key);
     this.#remember(trigger, { state: known?.state ?? 'duplicate', pipeline: known?.pipeline });
@@ -201,6 +204,7 @@ export class Intake {
       cancellationType: ChildWorkflowCancellationType.ABANDON,
       workflowIdReusePolicy: reuse,
       staticSummary: summaryText(trigger),
+      staticDetails: startText(input),
       memo: { summary: summaryText(trigger) },
       typedSearchAttributes: new TypedSearchAttributes(startAttributes(trigger)),
     });

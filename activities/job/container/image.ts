@@ -190,11 +190,20 @@ async function pull(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<I
     if (madeHere && ask.fork && !(await mayUse(deps, wanted, here)).allowed)
       throw onlyHere(deps, name, error);
     // An image that was only made on this engine cannot be pulled from a registry.
-    if (!madeHere || pullPolicy !== 'always') throw error;
+    if (!madeHere || pullPolicy !== 'always') throw ask.fork ? forFork(error) : error;
     run.say(`${name} is in no registry; the image on this engine is used`);
     return here;
   }
 }
+
+/** No credentials of the installation help: a fork gets none. */
+const forFork = (error: unknown): unknown =>
+  error instanceof DavitError && error.code === 'engine/image-denied'
+    ? new DavitError(error.code, error.message, {
+        hint: 'Jobs of forks pull without credentials: use a public image. Where the image is of this installation, its project gives it to forks with images_to: [*].',
+        cause: error,
+      })
+    : error;
 
 const onlyHere = ({ worker }: JobDeps, name: string, cause: unknown): DavitError =>
   new DavitError(

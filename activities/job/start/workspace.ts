@@ -15,7 +15,15 @@ import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { DAVIT_DIR, filesDir } from './supervisor-script.ts';
-import { FOLDER_MODE, openMode, put, type TarHeader } from '../../../src/utils/tar.ts';
+import {
+  FOLDER_MODE,
+  openMode,
+  put,
+  putRawNames,
+  rawNamesOf,
+  type RawNames,
+  type TarHeader,
+} from '../../../src/utils/tar.ts';
 import { type ArchiveLimits, denseError, entryCounter, gunzipped } from '../../runtime/archive-limits.ts';
 import { bytesOf, eachEntry, MAX_ENTRIES, putFile } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
@@ -103,12 +111,25 @@ const addTar = (writer: WorkspaceWriter, tar: Readable, adding: Adding): Promise
     each();
     const header = takes(inside(entry.name) ?? '') ? reroot(entry, writer.root, open) : undefined;
     if (!header) return;
-    if (header.type === 'directory') return directory(writer, header, open);
+    const raw = rawNamesOf(entry);
+    if (header.type === 'directory' && !raw) return directory(writer, header, open);
     await directories(writer, `/${posix.dirname(header.name)}`);
     forget(writer.seen, `/${header.name}`);
-    if (header.type === 'file') await putFile(writer.archive, { ...header, size: header.size ?? 0 }, content);
-    else await put(writer.archive, header);
+    if (header.type === 'directory') writer.seen.add(`/${header.name.replace(/\/$/, '')}`);
+    const named = raw ? putRawNames(writer.archive, header, below(writer.root, raw)) : header;
+    if (header.type === 'file') await putFile(writer.archive, { ...named, size: header.size ?? 0 }, content);
+    else await put(writer.archive, named);
   });
+
+/** Names that are not UTF-8, below the project. `reroot` has accepted them: it sees the same slashes and dots. */
+const below = (root: string, { name, linkname }: RawNames): RawNames => {
+  // As `inside` cleans a path; its bytes are one character each here.
+  const path = inside(name.toString('latin1')) ?? '';
+  return {
+    name: Buffer.concat([Buffer.from(`${inTar(root)}/`), Buffer.from(path, 'latin1')]),
+    ...(linkname && { linkname }),
+  };
+};
 
 /** One that keeps its permissions sets them, even if it was made before for what is in it. */
 async function directory(writer: WorkspaceWriter, header: TarHeader, open: boolean): Promise<void> {

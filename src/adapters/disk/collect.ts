@@ -2,7 +2,8 @@
  * Removes blobs that nothing needs any more. Invariants:
  *  COLLECT-1 A blob that a record names stays, and all that it names in turn (records of pipelines, their
  *            plans, specs, caches). Content that is not JSON names nothing, and neither does a file of a
- *            site, whatever its text: people wrote it. An artifact past its `expiresAt` is not named.
+ *            site, whatever its text: people wrote it. An artifact past its `expiresAt` is not named, unless its
+ *            pipeline is the last of its branch or tag that succeeded.
  *  COLLECT-2 A blob that was stored, stored again, or checked by `has` after `before` stays: an open pipeline
  *            may need it, and its references are in Temporal alone. The caller knows how old the oldest open
  *            pipeline is.
@@ -13,6 +14,7 @@ import { join, sep } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import type { Collected, CollectRequest } from '../ports.ts';
 import { onDisk, systemCode } from './files.ts';
+import { LastOfRefs } from './last-of-refs.ts';
 
 /** Records, plans and specs are far smaller. */
 const MAX_JSON_BYTES = 64 * 1_024 * 1_024;
@@ -45,8 +47,8 @@ async function reachable(folder: string, blobs: string, now: number): Promise<Re
   const read = new Set<string>();
   const open: string[] = [];
   const jsonAt = async (hex: string): Promise<unknown> => jsonBlob(join(blobs, hex.slice(0, 2), hex));
-  const take = (root: unknown): void => {
-    for (const hex of digestsIn(root, now)) {
+  const take = (root: unknown, until = now): void => {
+    for (const hex of digestsIn(root, until)) {
       found.add(hex);
       // A file of a site may also be the plan of a pipeline: it is read once something else names it.
       if (read.has(hex)) continue;
@@ -56,14 +58,17 @@ async function reachable(folder: string, blobs: string, now: number): Promise<Re
   };
   const records = join(folder, 'records');
   const sites = join(records, 'pages');
+  const last = new LastOfRefs();
   for (const path of await filesBelow(records)) {
     const record = await recordAt(path);
+    last.see(record);
     if (!path.startsWith(`${sites}${sep}`)) take(record);
     else
       for (const index of digestsIn(record, now))
         for (const hex of [index, ...digestsIn(await jsonAt(index), now)]) found.add(hex);
   }
-  for (let hex = open.pop(); hex !== undefined; hex = open.pop()) take(await jsonAt(hex));
+  for (let hex = open.pop(); hex !== undefined; hex = open.pop())
+    take(await jsonAt(hex), last.has(hex) ? 0 : now);
   return found;
 }
 

@@ -8,8 +8,10 @@ import { DavitError } from '../../errors.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
 import { TrustingAgents } from '../authorities.ts';
-import type { Forge, ForgeRefs, ReleaseAt, Secrets } from '../ports.ts';
+import type { Forge, ForgeRefs, OpenRequests, ReleaseAt, Secrets } from '../ports.ts';
 import { mayCarryToken } from '../text.ts';
+import { readOpenRequests } from './open-requests.ts';
+import { requestsOfBranch } from './requests-of-branch.ts';
 import { readProtection } from './protection.ts';
 import { findCall, unsupportedParts, makeCall } from './release.ts';
 import { reasonIn, send, type ForgeResponse } from './send.ts';
@@ -44,6 +46,10 @@ export function forgeStatuses(options: ForgeOptions): Forge {
       const { kind } = forge.project;
       return isUnchanged(kind, answer.status, reasonIn(answer.body)) ? state : accepted(answer, state);
     },
+    async openRequests(name, branch, signal) {
+      const forge = await forgeOf(options, name);
+      return forge && requestsOfBranch(forge, branch, (call) => send(call, forge.dispatcher, signal));
+    },
     async findRelease(name, tag) {
       const forge = await forgeOf(options, name);
       if (!forge) return 'no-forge';
@@ -69,6 +75,15 @@ export const forgeRefs = (options: Omit<ForgeOptions, 'projects'>): ForgeRefs =>
         `The project ${project.name} has no forge, forge_url, repository or forge_token to read protected refs with.`,
       );
     return readProtection(forge.project, (call) => send(call, forge.dispatcher, signal), forge.token);
+  },
+});
+
+/** Lists of open merge requests, for the reconciler. */
+export const openRequests = (options: Omit<ForgeOptions, 'projects'>): OpenRequests => ({
+  async open(project, signal) {
+    const forge = await forgeAt(project, options);
+    if (!forge) return undefined;
+    return readOpenRequests(forge.project, (call) => send(call, forge.dispatcher, signal), forge.token);
   },
 });
 

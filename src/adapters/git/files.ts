@@ -6,7 +6,7 @@
 import { DavitError } from '../../errors.ts';
 import type { Repositories, RepositoryRequest } from '../ports.ts';
 import { throwIfFatal, unreachable } from './git-errors.ts';
-import { checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './validate.ts';
+import { checkSha, checkUrl, DEFAULT_PROTOCOLS, isRef, type CheckedUrl } from './validate.ts';
 import { inWorkspace, openWorkspace, type GitOptions } from './git-workspace.ts';
 import { depthOption, emptyRepository, fetchInto, lsRemote, type InRepo } from './repository.ts';
 import { MAX_OUTPUT, type GitWorkspace } from './run.ts';
@@ -15,7 +15,10 @@ type FilesRequest = Parameters<Repositories['files']>[0];
 
 const MAX_FILE = 1024 * 1024;
 /** `refs/…` and HEAD, with at most a star at the end. */
-const PATTERN = /^(HEAD|refs\/[\p{L}\p{N}._/@+#=,%!-]+\*?)$/u;
+const isPattern = (pattern: string): boolean => {
+  const ref = pattern.replace(/\/\*$|\*$/, '');
+  return pattern === 'HEAD' || ref === 'refs/tags' || (ref.startsWith('refs/') && isRef(ref));
+};
 
 /** The Repositories port over the git command. Errors as for `gitSource`. */
 export function gitRepositories(options: GitOptions = {}): Repositories {
@@ -42,7 +45,7 @@ async function refsOf(
   url: CheckedUrl,
   patterns: readonly string[],
 ): Promise<Record<string, string>> {
-  const wrong = patterns.find((pattern) => !PATTERN.test(pattern));
+  const wrong = patterns.find((pattern) => !isPattern(pattern));
   if (wrong !== undefined)
     throw new DavitError('git/bad-request', 'A ref has a form that davit does not support.');
   const asked = patterns.flatMap((one) => (one.startsWith('refs/tags/') ? [one, `${one}^{}`] : [one]));

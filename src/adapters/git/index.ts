@@ -1,6 +1,6 @@
 /**
  * Sources from git: fetches one commit with a little history into a fresh private folder and returns it as a
- * tar. LFS and caching between fetches are not its role. Invariants:
+ * tar. Objects of LFS and caching between fetches are not its role. Invariants:
  *   GIT-1 No outside value reaches git as an option, another transport or a second line (`validate.ts`).
  *   GIT-2 Credentials are in a file of mode 0600 outside the checkout, bound to scheme, host and port: never
  *         in argv, environment, address or `.git`.
@@ -21,6 +21,7 @@ import {
   emptyRepository,
   fetchInto,
   fullNames,
+  inFolder,
   lsRemote,
   repositoryOf,
   type InRepo,
@@ -47,13 +48,14 @@ export function gitSource(options: GitOptions = {}): Source {
       try {
         const commit = await checkout(place, url, request);
         const repo = repositoryOf(place);
+        const lfs = await lfsFiles(inFolder(place, repo));
         if (request.submodules)
           await submodules(options, { place, home: url, request: request.submodules }, repo);
         const packed = packFolder(repo);
         const done = inWorkspace(place, packed.done);
         // The reader of the tar sees the same error; a caller that only awaits it must not crash the process.
         done.catch(() => undefined);
-        return { tar: packed.tar, done, commit };
+        return { tar: packed.tar, done, commit, ...(lfs.length > 0 && { lfs }) };
       } catch (error) {
         await removeWorkspace(place);
         throw error;
@@ -136,6 +138,12 @@ async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceReq
   const [author = '', timestamp = '', message = ''] = facts.split('\0');
   const tagMessage = request.tag ? await tagMessageOf(inRepo, url.url, request.ref) : undefined;
   return { author, timestamp, message: message.trimEnd(), ...(tagMessage !== undefined && { tagMessage }) };
+}
+
+/** Tracked files that .gitattributes gives to LFS. Nothing fetches them: its servers are named by the repository itself. */
+async function lfsFiles(inRepo: InRepo): Promise<string[]> {
+  const listed = await inRepo('ls-files', '-z', '--', ':(attr:filter=lfs)');
+  return listed.code === 0 ? listed.stdout.split('\0').filter((path) => path !== '') : [];
 }
 
 /** As in GitLab with GIT_DEPTH 0: all branches and tags, so that `git describe` works. */

@@ -9,8 +9,17 @@ export type GitProtocol = 'https' | 'http' | 'ssh' | 'file';
 export const DEFAULT_PROTOCOLS: readonly GitProtocol[] = ['https', 'ssh'];
 
 const SHA = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
-/** Subset of git-check-ref-format: no leading dash or dot, no `..`, `@{`, control, space, `~^:?*[\`. */
-const REF = /^(?![-./])(?!.*(?:\.\.|\/\/|@\{|\/\.|\.lock(?:\/|$)))[\p{L}\p{N}._/@+#=,%!-]{1,250}(?<![./])$/u;
+/** Longer than any server accepts. */
+const MAX_REF = 1_000;
+/**
+ * The rules of git-check-ref-format(1): no part begins with a dot or ends in `.lock`; no `..`, `//`, `@{`; no control
+ * character, space or one of `~^:?*[\`; no dot at the end, no slash at either. Quotes, brackets, `&`, `;` and emoji are legal. Beyond
+ * that a name does not begin with a dash, as `git branch` refuses it, and is whole text: what is not UTF-8 in git has
+ * a replacement character here, and would be another ref.
+ */
+const REF =
+  // oxlint-disable-next-line no-control-regex -- control characters are searched
+  /^(?![-/.])(?!.*(?:\.\.|\/\/|@\{|\/\.|\.lock(?:\/|$)))(?!@$)[^\u0000-\u0020\u007f~^:?*[\\\uFFFD]+(?<![/.])$/su;
 // Spaces and control characters: a newline would add a second response to a credential prompt
 // (CVE-2020-5260).
 const BAD_URL = /[\u0000-\u0020\u007f]|%(?:0[0-9a-f]|1[0-9a-f]|7f)/i;
@@ -26,7 +35,7 @@ export function checkSha(sha: string): string {
   return sha;
 }
 
-export const isRef = (ref: string): boolean => REF.test(ref);
+export const isRef = (ref: string): boolean => ref.length <= MAX_REF && ref.isWellFormed() && REF.test(ref);
 
 export function checkRef(ref: string): string {
   if (!isRef(ref)) throw refuse(`"${clip(ref)}" is not a valid branch or tag name.`);

@@ -26,6 +26,7 @@ import type {
   Reconciliation,
   RetryRequest,
   RetryResponse,
+  TemporalPlace,
   RevokedWorkerTokens,
   StartResponse,
   StopResponse,
@@ -123,6 +124,7 @@ export class ApiClient {
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
   commitStatuses = (): Promise<CommitStatuses[]> =>
     this.#json({ method: 'GET', path: '/api/v1/commit-statuses' });
+  temporal = (): Promise<TemporalPlace> => this.#json({ method: 'GET', path: '/api/v1/temporal' });
   deployTokens = (): Promise<DeployTokenRecord[]> =>
     this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
   revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>

@@ -13,8 +13,8 @@ export function diskCommand(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-What bounds it: expire_in of artifacts; limits.log_age, limits.log_bytes and limits.artifact_bytes of the
-installation file. What nothing needs is removed four times a day, and by \`davit doctor --fix\`. Images are in
+What bounds it: expire_in of artifacts; limits.artifact_age, limits.log_age, limits.log_bytes and
+limits.artifact_bytes of the installation file. What nothing needs is removed four times a day, and by \`davit doctor --fix\`. Images are in
 the registry, build caches on the engines: \`docker system df\`.
 
 Example:

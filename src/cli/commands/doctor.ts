@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Fix } from '../../local/doctor/fix.ts';
 import { printJson, progressOf, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
+import { findTemporalUi } from '../temporal-ui.ts';
 import { painted } from '../view/table.ts';
 import { plainText } from '../view/terminal-text.ts';
 
@@ -36,12 +37,19 @@ export function doctorCommand(program: Command, cli: Cli): void {
       const workers = () => withServer(cli, (client) => client.workers());
       const reconciliation = () => withServer(cli, (client) => client.reconciliation());
       const commitStatuses = () => withServer(cli, (client) => client.commitStatuses());
+      const temporalUi = () => withServer(cli, (client) => findTemporalUi(cli, client));
       const { examineSecurity } = await import('../../local/doctor/security.ts');
       const findings = options.security
         ? await examineSecurity(cli.settings, workers, () =>
             withServer(cli, (client) => client.workerTokens()),
           )
-        : await examine({ settings: cli.settings, workers, reconciliation, commitStatuses });
+        : await examine({
+            settings: cli.settings,
+            workers,
+            reconciliation,
+            commitStatuses,
+            temporalUi,
+          });
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;
       if (options.json) return printJson(cli, { healthy, findings, ...(fixes && { fixes }) });

@@ -5,6 +5,7 @@ import { resolveId, withServer } from '../connect.ts';
 import { followLog } from '../client/log-follower.ts';
 import { count } from '../options.ts';
 import { JsonLines, MarkReader, OwnLines } from '../view/own-lines.ts';
+import { LateWarnings } from '../view/late-warnings.ts';
 import { LimitWatch } from '../view/limit-watch.ts';
 import { SectionFilter } from '../view/log-sections.ts';
 import { TerminalFilter } from '../view/terminal-text.ts';
@@ -40,8 +41,10 @@ async function print(cli: Cli, target: { id: string; job: string }, options: Opt
   const lines = options.json ? new JsonLines() : new OwnLines();
   const show = (text: string): void => cli.io.out(lines.push(filter.push(text)));
   const cut = new LimitWatch();
+  const late = new LateWarnings();
   const write = (text: string): void => {
     cut.push(text);
+    late.push(text);
     if (options.raw) cli.io.out(text);
     else show(sections.push(marks.push(text)));
   };
@@ -59,10 +62,14 @@ async function print(cli: Cli, target: { id: string; job: string }, options: Opt
   await withServer(cli, async (client) => {
     const id = await resolveId(cli, client, target.id);
     const place = { job: target.job, attempt: options.attempt };
+    const writeLate = async (): Promise<void> => {
+      if (!options.raw && !cli.io.outClosed.aborted) write(late.lines(await client.status(id), place));
+    };
     if (options.follow) {
       const signal = cli.io.outClosed; // a log that nobody reads any more
       const tell = (line: string): void => cli.io.err(`${line}\n`);
       const end = await followLog(client, { id, place, signal, onText: write, tell });
+      if (end) await writeLate();
       finish();
       if (end && !end.complete) warnIncomplete();
       return;
@@ -74,6 +81,7 @@ async function print(cli: Cli, target: { id: string; job: string }, options: Opt
       write(decoder.decode(bytes, { stream: true }));
     }
     write(decoder.decode());
+    await writeLate();
     finish();
     if (!page.complete) warnIncomplete();
   });

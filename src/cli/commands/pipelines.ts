@@ -7,6 +7,7 @@ import { printJson, type Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { count } from '../options.ts';
 import { followStatus } from '../client/status-follower.ts';
+import { findTemporalUi, linksText } from '../temporal-ui.ts';
 import { statusText, type ViewOptions } from '../view/status-view.ts';
 import { table } from '../view/table.ts';
 import { pipelineCell } from '../view/status-labels.ts';
@@ -62,7 +63,9 @@ export function statusCommand(program: Command, cli: Cli): void {
         if (options.watch) return watchStatus(cli, client, { id, json: options.json });
         const status = await client.status(id);
         if (options.json) return printJson(cli, status);
-        return cli.io.out(statusText(status, viewOptions(cli, client, id)));
+        const ui = await findTemporalUi(cli, client);
+        const view = statusText(status, viewOptions(cli, client, id));
+        return cli.io.out(`${view}${ui ? linksText(ui, id) : ''}`);
       }),
     );
 }

@@ -1,11 +1,10 @@
 /** Compiles the pipeline of this folder locally, with the code of the control worker and without a server. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import { HELPER_IMAGE, type Installation } from '../../installation.ts';
 import { gitlabTemplates } from '../../installation-includes.ts';
 import { localIncludes } from '../../worktree/includes.ts';
-import { fileOfCommit } from '../../worktree/source-text.ts';
+import { fileOfCommit, textOf } from '../../worktree/source-text.ts';
 import { readInstallation } from '../../local/setup/installation.ts';
 import { sourceFacts, type SourceFacts } from '../../worktree/changes.ts';
 import {
@@ -22,7 +21,7 @@ import { remoteFiles } from '../../compiler/remote-exists.ts';
 import { factsNeeded } from '../../compiler/changes-needed.ts';
 import { loadIncludes, textsOf, type IncludeSource } from '../../compiler/includes.ts';
 import type { CompileRequest } from '../../compiler/request.ts';
-import { isProtected, projectOf, variablesOf } from '../../compiler/variables/installation.ts';
+import { compileLimits, isProtected, projectOf, variablesOf } from '../../compiler/variables/installation.ts';
 import type { Origin, Trigger } from '../../plan/model/trigger.ts';
 import type { Cli } from '../cli.ts';
 import { listWorkers, thisMachine } from './list-workers.ts';
@@ -31,7 +30,6 @@ import { triggerOf } from './local-trigger.ts';
 import { findNamedProject } from './project-name.ts';
 import type { PlanOptions } from './plan-options.ts';
 
-const MAX_BYTES = 1024 * 1024;
 const REGISTRY = '127.0.0.1:5000';
 
 export interface LocalPlan {
@@ -154,18 +152,10 @@ async function factsFor(
 
 async function fileHere(project: LocalProject, named?: string): Promise<{ name: string; text: string }> {
   const name = await pipelineFile(project, named);
-  return { name, text: await readText(join(project.folder, name)) };
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    const bytes = await readFile(path);
-    if (bytes.length > MAX_BYTES) throw new DavitError('source/refused', `${path} is larger than 1 MiB.`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    if (cause instanceof DavitError) throw cause;
-    throw new DavitError('source/refused', `${path} cannot be read as UTF-8 text.`, { cause });
-  }
+  const text = await textOf(project, name);
+  if (text === null)
+    throw new DavitError('source/refused', `${join(project.folder, name)} cannot be read as UTF-8 text.`);
+  return { name, text };
 }
 
 type RequestFacts = {
@@ -206,7 +196,7 @@ async function requestOf(cli: Cli, { project, facts, file, options }: RequestFac
     targets: installation.targets.map((target) => target.name),
     gitlabTemplates: installation.includes.templates !== undefined,
     serverUrl: run?.server ?? 'http://127.0.0.1:8420',
-    limits: { jobTimeoutMs: installation.limits.job_timeout, gateExpiryMs: installation.limits.gate_expiry },
+    limits: compileLimits(installation.limits),
     source: `sha256:${'0'.repeat(64)}`,
     commit: { author: facts.author, timestamp: facts.timestamp, message: facts.message },
   };

@@ -1,11 +1,16 @@
 /**
  * The name of a working tree's project. Two repositories of one name share nothing: the first that runs here keeps it, as a
- * file in davit's home says, and another one gets it with a part of the hash of what it is (remote, else folder) behind it.
+ * file in davit's home says, and another one gets it with a part of the hash of what it is (remote, else folder) behind it. The
+ * installation file comes first: a clone of the repository of one of its projects is that project.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
+import type { InstallationProject } from '../../installation.ts';
+import { readInstallation } from '../../local/setup/installation.ts';
+import type { Origin } from '../../plan/model/trigger.ts';
 import { findProject, type LocalProject } from '../../worktree/project.ts';
+import { originOf } from '../../worktree/remote.ts';
 import { sha256 } from '../../utils/sha256.ts';
 import type { Cli } from '../cli.ts';
 
@@ -19,14 +24,38 @@ const fileOf = ({ home }: Home, slug: string): string => join(home, 'projects', 
 /** `findProject`, with the name that the project has here. */
 export async function findNamedProject(cli: Cli, cwd: string, file?: string): Promise<LocalProject> {
   const project = await findProject(cwd, file);
+  const { projects } = (await readInstallation(cli.settings)).installation;
+  const { origin } = project;
+  const known = origin && projects.find((one) => isAt(one, origin));
+  if (known) return { ...project, slug: known.name, installed: true };
+  const other = projects.find((one) => one.name === project.slug && one.repository !== undefined);
   const owner = await ownerOf(cli.settings, project.slug);
-  if (owner === undefined || owner === project.identity) return project;
+  const isFree = owner === undefined || owner === project.identity;
+  // Without a remote it may be that project: nothing else says what it is.
+  if (isFree && !(origin && other)) return project;
   const name = project.slug.slice(0, MAX_NAME).replace(/[^a-z0-9]+$/, '');
   return { ...project, slug: `${name}-${sha256(project.identity).slice(0, HASH_CHARS)}` };
 }
 
-/** Keeps the name for this project from now on. */
-export async function keepName(settings: Home, { slug, identity }: LocalProject): Promise<void> {
+/** The forge's address of a project, as far as the installation file says it. */
+function isAt(project: InstallationProject, { host, path }: Origin): boolean {
+  if (project.repository?.toLowerCase() !== path.toLowerCase()) return false;
+  const hosts = [project.forge_url, project.clone_url].flatMap(
+    (url) => originOf(url)?.host ?? hostOf(url) ?? [],
+  );
+  // A remote over ssh has another port than the forge's page.
+  return hosts.length === 0 || hosts.map(withoutPort).includes(withoutPort(host));
+}
+
+const withoutPort = (host: string): string => host.replace(/:\d+$/, '');
+const hostOf = (url: string | undefined): string | undefined =>
+  url !== undefined && URL.canParse(url) && new URL(url).host !== ''
+    ? new URL(url).host.toLowerCase()
+    : undefined;
+
+/** Keeps the name for this project from now on; that of the installation file needs nothing for it. */
+export async function keepName(settings: Home, { slug, identity, installed }: LocalProject): Promise<void> {
+  if (installed) return;
   try {
     await mkdir(join(settings.home, 'projects'), { recursive: true, mode: 0o700 });
     await writeFile(fileOf(settings, slug), `${identity}\n`, { flag: 'wx', mode: 0o600 });

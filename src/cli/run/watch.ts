@@ -13,7 +13,7 @@ import type { ApiClient } from '../client/api-client.ts';
 import type { Cli } from '../cli.ts';
 import { followLog } from '../client/log-follower.ts';
 import { followStatus } from '../client/status-follower.ts';
-import { waitingText } from '../view/status-labels.ts';
+import { waitingText } from '../../plan/policy/waiting-text.ts';
 import { JobPrinter, Prefixes } from './printer.ts';
 import { messageOf } from '../../utils/message.ts';
 

@@ -4,7 +4,8 @@ import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import { painted, table } from './table.ts';
 import { plainText } from './terminal-text.ts';
-import { jobCell, jobTime, pipelineCell, quoted, stateCell, waitingText } from './status-labels.ts';
+import { quoted, waitingText } from '../../plan/policy/waiting-text.ts';
+import { jobCell, jobTime, pipelineCell, stateCell } from './status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 export interface ViewOptions {
@@ -29,13 +30,17 @@ export function statusText(status: PipelineStatus, options: ViewOptions): string
   // The line above already shows `cancelled`.
   const reason = status.reason && status.reason !== state.text ? `\n${indented(status.reason)}\n` : '';
   const by = status.cancelledBy ? `  cancelled by ${plainText(status.cancelledBy.actor)}\n` : '';
-  const warnings = status.warnings
+  const warnings = [...status.warnings, ...jobWarnings(status)]
     .map((text) => `${painted('!', 'yellow', color)} ${plainText(text)}\n`)
     .join('');
   const jobs = status.jobs.length > 0 ? `\n${jobsTable(status, options)}` : '';
   const footer = decisionsText(status, color) + playableText(status);
   return `${head}  ${subject}\n${page}${above}${by}${reason}${warnings}${jobs}${footer}`;
 }
+
+/** What a job warns of stands here and not in its row, which has its result. */
+const jobWarnings = ({ jobs }: PipelineStatus): string[] =>
+  jobs.flatMap(({ key, result }) => (result?.warnings ?? []).map((text) => `${key}: ${text}`));
 
 const indented = (text: string): string =>
   plainText(text)

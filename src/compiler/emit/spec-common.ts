@@ -70,6 +70,8 @@ function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | unde
   const paths = (key: 'paths' | 'exclude'): string[] =>
     (written[key] ?? []).flatMap((path, index) => artifactPath({ draft, context, path, at: [key, index] }));
   const own = paths('paths');
+  const { artifactAgeMs } = context.request.limits;
+  const expireInMs = written.expire_in ? written.expire_in.ms : artifactAgeMs;
   return {
     // GitLab: the published folder is an artifact automatically.
     paths: site === undefined || own.includes(site) ? own : [...own, site],
@@ -77,7 +79,7 @@ function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | unde
     untracked: written.untracked ?? false,
     ...(written.name && { name: scope.expand(written.name).text }),
     when: written.when ?? 'on_success',
-    ...(written.expire_in?.ms !== undefined && { expireInMs: written.expire_in.ms }),
+    ...(expireInMs !== undefined && { expireInMs }),
     ...(written.reports?.dotenv && {
       dotenv: written.reports.dotenv.flatMap((path, index) =>
         artifactPath({ draft, context, path, at: ['reports', 'dotenv', index] }),

@@ -10,6 +10,7 @@ import { lintConditions } from './conditions.ts';
 import { lintEarlierRules } from './earlier-rules.ts';
 import { lintFolded } from './folded.ts';
 import { lintNames } from './names.ts';
+import { lintReleaseLoop } from './release-loop.ts';
 import { lintRunnerVariables } from './runner-variables.ts';
 import { lintUnused } from './unused.ts';
 import type { LintContext } from './lint-context.ts';
@@ -22,4 +23,5 @@ export function lint(context: LintContext): void {
   for (const job of context.jobs.values()) lintFolded(job, context.problems);
   lintArtifacts(context);
   lintRunnerVariables(context);
+  lintReleaseLoop(context);
 }

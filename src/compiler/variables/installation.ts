@@ -5,7 +5,7 @@
 import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import { isProtectedRef, type ProtectedRefLists } from '../../match/protected-refs.ts';
-import type { CompileVariable } from '../request.ts';
+import type { CompileRequest, CompileVariable } from '../request.ts';
 
 interface ProjectFacts {
   config: Pick<Installation, 'projects'>;
@@ -17,7 +17,7 @@ export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationPr
 
 export function projectNamed(
   { config }: ProjectFacts,
-  { project, defaultBranch }: Pick<Trigger, 'project'> & Partial<Pick<Trigger, 'defaultBranch'>>,
+  { project }: Pick<Trigger, 'project'>,
 ): InstallationProject {
   return (
     config.projects.find((one) => one.name === project) ?? {
@@ -25,7 +25,6 @@ export function projectNamed(
       forge: 'none',
       allow_http: false,
       clone_user: 'oauth2',
-      default_branch: defaultBranch ?? 'main',
       reconcile: false,
       include_by: ['*'],
       include_by_forks: false,
@@ -91,3 +90,14 @@ export const variablesOf = (variables: Readonly<Record<string, InstallationVaria
     const value = written.secret ? { secret: written.secret } : { literal: written.value ?? '' };
     return { name, value, masked, file, environment, protected: written.protected };
   });
+
+/** The limits of the installation that a plan depends on. */
+export const compileLimits = ({
+  job_timeout: jobTimeoutMs,
+  gate_expiry: gateExpiryMs,
+  artifact_age: age,
+}: Installation['limits']): CompileRequest['limits'] => ({
+  jobTimeoutMs,
+  gateExpiryMs,
+  ...(age !== 'never' && { artifactAgeMs: age }),
+});

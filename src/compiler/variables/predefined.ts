@@ -67,6 +67,7 @@ export function pipelineValues(request: CompileRequest): Values {
     CI_API_GRAPHQL_URL: request.project.gitlabApi && `${request.project.gitlabApi}/graphql`,
     CI_REPOSITORY_URL: request.project.cloneUrl ?? trigger.cloneUrl,
     CI_CONFIG_PATH: request.file.name,
+    CI_OPEN_MERGE_REQUESTS: request.openMergeRequests?.join(',') || undefined,
     GITLAB_USER_LOGIN: trigger.actor,
     GITLAB_USER_NAME: trigger.actor,
     ...mergeRequestValues(request),

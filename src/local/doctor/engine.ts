@@ -211,9 +211,9 @@ async function checkArches(engine: Engine, info: EngineInfo, helperImage: string
  * The engine itself must reach the registry, because it pushes and pulls. It pulls an image that cannot
  * exist: the error `missing` proves that the registry responded.
  */
-async function checkRegistryFromEngine(
-  engine: Engine,
-  info: EngineInfo,
+export async function checkRegistryFromEngine(
+  engine: Pick<Engine, 'pullImage'>,
+  info: Pick<EngineInfo, 'kind'>,
   registry: string,
 ): Promise<Finding[]> {
   const name = 'registry, from the engine';
@@ -224,6 +224,12 @@ async function checkRegistryFromEngine(
       const reached = ['engine/image-missing', 'engine/image-denied'];
       if (info.kind === 'podman' && error instanceof DavitError && isUntrusted(error.message))
         return fail(name, error.message, `On this machine, ${trustRemedy(registry)}`);
+      if (error instanceof DavitError && /\bx509:|certificate signed by/.test(error.message))
+        return fail(
+          name,
+          error.message,
+          `On the engine's machine, write the authority into /etc/docker/certs.d/${registry}/ca.crt: it counts for the registry, and for the server that gives out its tokens.`,
+        );
       if (!(error instanceof DavitError) || !reached.includes(error.code)) throw error;
     }
     return ok(name, `reaches ${registry}`);

@@ -2,6 +2,7 @@
 import type { Settings } from '../../config.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
+import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
 import type { CommitStatuses, Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
@@ -23,6 +24,8 @@ export interface DoctorOptions {
   reconciliation(): Promise<Reconciliation[]>;
   /** Requests from the server how commits are told to the forges. */
   commitStatuses(): Promise<CommitStatuses[]>;
+  /** Where Temporal's UI is, for links. */
+  temporalUi(): Promise<TemporalUi | undefined>;
 }
 
 /**

@@ -7,9 +7,11 @@ import type { Installation } from '../../installation.ts';
 import type { Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { CONTROL_QUEUE, type WorkerReport } from '../../plan/model/queues.ts';
+import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
 import type { CommitStatuses, Reconciliation, RunFile } from '../../server/api.ts';
 import { temporalSecurity } from '../../temporal/security.ts';
 import { connectTemporal } from '../../temporal/client.ts';
+import { uiOfRun } from '../process/run-file.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { statusFindings } from './commit-statuses.ts';
@@ -32,6 +34,7 @@ export interface Services {
   workers(): Promise<WorkerReport[]>;
   reconciliation(): Promise<Reconciliation[]>;
   commitStatuses(): Promise<CommitStatuses[]>;
+  temporalUi(): Promise<TemporalUi | undefined>;
 }
 
 /** Never rejects. */
@@ -49,7 +52,7 @@ export async function checkServices(services: Services): Promise<Finding[]> {
       ),
     ];
   const parts = await Promise.all([
-    temporal ? finding('temporal', () => checkTemporal(settings, temporal)) : [],
+    temporal ? finding('temporal', () => checkTemporal(services, temporal)) : [],
     server ? finding('server', () => checkServer(server)) : [],
     finding('registry', () => checkRegistries(settings, registry)),
     server
@@ -73,7 +76,7 @@ export async function checkServices(services: Services): Promise<Finding[]> {
   return parts.flat();
 }
 
-async function checkTemporal(settings: Settings, address: string): Promise<Finding[]> {
+async function checkTemporal({ settings, ...services }: Services, address: string): Promise<Finding[]> {
   const namespace = settings.temporalNamespace;
   const security = await temporalSecurity(settings);
   const { client, connection } = await connectTemporal({
@@ -93,12 +96,16 @@ async function checkTemporal(settings: Settings, address: string): Promise<Findi
     return [
       ok('temporal', `${address}, server ${info.serverVersion ?? '?'}, namespace ${namespace}`),
       controlFinding(polls, Date.now()),
-      ...(await checkWorkflows(client)),
+      ...(await checkWorkflows(client, await uiOf(services))),
     ];
   } finally {
     await connection.close();
   }
 }
+
+/** Without the server, the UI that davit has started on this machine. */
+const uiOf = ({ run, temporalUi }: Omit<Services, 'settings'>): Promise<TemporalUi | undefined> =>
+  temporalUi().catch(() => uiOfRun(run));
 
 /** Without a control worker no pipeline continues. `polls`: the last poll of each, in epoch ms. */
 export function controlFinding(polls: readonly number[], now: number): Finding {
@@ -223,7 +230,7 @@ export const targetFindings = (workers: readonly WorkerReport[], targets: readon
 export function reconcileFinding(one: Reconciliation, now: number): Finding {
   const name = `reconciliation ${one.project}`;
   const remedy =
-    'Deliveries still start pipelines. Check clone_url and clone_token, and the log of the control worker.';
+    'Deliveries still start pipelines. Check clone_url, clone_token and forge_token (docs/forges has their scopes), and the log of the control worker.';
   if (one.problem !== undefined) return warn(name, `The last check failed: ${one.problem}`, remedy);
   if (one.at === undefined) return ok(name, 'not checked yet; a control worker does within minutes');
   const ago = `${one.refs} branches and tags, ${durationText(Math.max(1_000, now - one.at))} ago`;

@@ -1,8 +1,10 @@
 /**
- * Finds stuck workflows: their workflow tasks keep failing, and Temporal retries them with growing delays.
+ * Finds stuck workflows: their workflow tasks keep failing, and Temporal retries them with growing delays. Counts
+ * pipelines that wait.
  */
 import type { Client } from '@temporalio/client';
-import { fail, ok, type Finding } from './check.ts';
+import { SEARCHES, searchLink, workflowLink, type TemporalUi } from '../../plan/policy/temporal-links.ts';
+import { fail, ok, warn, type Finding } from './check.ts';
 
 /** Fewer failures come from a killed worker or an unreachable database. */
 const MAX_FAILED = 2;
@@ -21,7 +23,7 @@ export interface StuckWorkflow {
 }
 
 /** Rejects with errors of the client. */
-export async function checkWorkflows(client: Client): Promise<Finding[]> {
+export async function checkWorkflows(client: Client, ui: TemporalUi | undefined): Promise<Finding[]> {
   const open: { workflowId: string; runId: string }[] = [];
   for await (const { workflowId, runId } of client.workflow.list({ query: 'ExecutionStatus = "Running"' })) {
     open.push({ workflowId, runId });
@@ -33,10 +35,31 @@ export async function checkWorkflows(client: Client): Promise<Finding[]> {
     const checked = await Promise.all(batch.map((one) => checkWorkflow(client, one)));
     stuck.push(...checked.flat());
   }
-  return stuckFindings(stuck, open.length);
+  const counts = { person: 0, worker: 0, still: 0 };
+  for (const name of SEARCH_NAMES) counts[name] = (await client.workflow.count(SEARCHES[name].query)).count;
+  return [...stuckFindings(stuck, open.length, ui), ...waitFindings(counts, ui)];
+}
+const SEARCH_NAMES = ['person', 'worker', 'still'] as const;
+
+/** How many pipelines wait, and for whom, with the list of them in Temporal's UI. */
+export function waitFindings(
+  counts: Readonly<Record<keyof typeof SEARCHES, number>>,
+  ui: TemporalUi | undefined,
+): Finding[] {
+  const where = ui
+    ? ok("Temporal's UI", `${ui.address}, namespace ${ui.namespace}`)
+    : ok("Temporal's UI", 'address unknown: with `temporal_ui` of the installation file there are links');
+  const waits = SEARCH_NAMES.map((name) => {
+    const { title, query } = SEARCHES[name];
+    const count = counts[name];
+    const found = `${count} ${count === 1 ? 'pipeline' : 'pipelines'}${ui ? `: ${searchLink(ui, query)}` : ''}`;
+    if (name !== 'worker' || count === 0) return ok(title, found);
+    return warn(title, found, 'Start a worker for their queue: `davit status PROJECT/NUMBER` names it.');
+  });
+  return [where, ...waits];
 }
 
-export function stuckFindings(stuck: readonly StuckWorkflow[], open: number): Finding[] {
+export function stuckFindings(stuck: readonly StuckWorkflow[], open: number, ui?: TemporalUi): Finding[] {
   if (stuck.length === 0)
     return [
       ok(
@@ -49,7 +72,7 @@ export function stuckFindings(stuck: readonly StuckWorkflow[], open: number): Fi
   return stuck.map(({ workflowId, failed, why }) =>
     fail(
       `workflow ${workflowId}`,
-      `Stuck: its next task has failed ${failed} times${why === undefined ? '' : ` (${why})`}.`,
+      `Stuck: its next task has failed ${failed} times${why === undefined ? '' : ` (${why})`}.${ui ? ` ${workflowLink(ui, workflowId)}` : ''}`,
       why?.includes('TMPRL1100') === true
         ? 'Reset it: see "A workflow cannot be replayed" in docs/operations.md.'
         : "See the log of the control worker: `log/davit.log` in davit's home.",

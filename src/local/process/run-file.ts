@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Settings } from '../../config.ts';
+import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
 import type { RunFile } from '../../server/api.ts';
 import { isAlive } from '../../utils/is-alive.ts';
 import { readJson, writeJson } from './files.ts';
@@ -30,6 +31,10 @@ export async function readRunFile(settings: Home): Promise<RunFile | undefined> 
   const parsed = schema.safeParse(await readJson(pathOf(settings)));
   return parsed.success ? parsed.data : undefined;
 }
+
+/** Temporal's UI of this machine, if davit has started it. */
+export const uiOfRun = (run: RunFile | undefined): TemporalUi | undefined =>
+  run?.temporalUi === undefined ? undefined : { address: run.temporalUi, namespace: run.namespace };
 
 export const writeRunFile = (settings: Home, run: RunFile): Promise<void> => writeJson(pathOf(settings), run);
 export const removeRunFile = (settings: Home): Promise<void> => rm(pathOf(settings), { force: true });

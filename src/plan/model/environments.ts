@@ -8,6 +8,8 @@ export interface EnvironmentState {
   /** Pipeline of the last deployment. */
   pipeline: PipelineId;
   job: JobKey;
+  /** `KIND:REF` of that pipeline; absent for a deployment from before this field. */
+  ref?: string;
   /** Job of that pipeline that stops it; without one, nothing runs when it is stopped. */
   onStop?: JobKey;
   /** That job has `when: always`, so the environment belongs to this pipeline and is stopped with it. */
@@ -31,6 +33,20 @@ export interface EnvironmentChange {
   autoStopInMs?: number;
   url?: string;
   tier?: string;
+}
+
+/**
+ * A branch or merge request is gone: what was deployed from it until then is stopped, if a job stops it. As in GitLab,
+ * a branch is gone when it is deleted, a merge request when it is closed or merged.
+ */
+export interface StopRef {
+  refKind: 'branch' | 'merge_request';
+  /** As in triggers: `feature`, `refs/pull/3/head`. */
+  ref: string;
+  /** When the forge's event arrived, epoch ms: later deployments stay. */
+  at: number;
+  /** Set by the server. */
+  proof?: Proof;
 }
 
 /** Stops an environment as `auto_stop_in` would. */

@@ -11,8 +11,10 @@ export interface LockRequest {
   /** `environment:NAME` or `resource:NAME`. */
   resource: string;
   mode: 'unordered' | 'oldest_first' | 'newest_first' | 'newest_ready_first';
-  /** A deployment of an older pipeline than the last granted one is refused as outdated. */
+  /** A deployment of an older pipeline than the last granted one is refused as outdated, unless it is `asked` for. */
   deployment: boolean;
+  /** A person has asked to run this job again: it may deploy over a newer pipeline, as a rollback. */
+  asked?: true;
   /** False: the job is in the pipeline, and its turn may come; only the ordered modes consider it. */
   ready: boolean;
 }

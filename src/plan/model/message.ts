@@ -1,6 +1,6 @@
 /** Messages that decide something, and the text that their proof signs. */
 import type { Decision } from './decision.ts';
-import type { StopEnvironment } from './environments.ts';
+import type { StopEnvironment, StopRef } from './environments.ts';
 import { pipelineWorkflowId, projectWorkflowId, type PipelineId, type ProjectSlug } from './ids.ts';
 import type { Proof } from './proof.ts';
 import type { Asker } from './protocol.ts';
@@ -11,7 +11,8 @@ export type Message =
   | { kind: 'decision'; pipeline: PipelineId; decision: Decision }
   | { kind: 'cancel'; pipeline: PipelineId; by: Asker }
   | { kind: 'trigger'; trigger: Trigger }
-  | { kind: 'stopEnvironment'; project: ProjectSlug; stop: StopEnvironment };
+  | { kind: 'stopEnvironment'; project: ProjectSlug; stop: StopEnvironment }
+  | { kind: 'stopRef'; project: ProjectSlug; stop: StopRef };
 
 export const proofOf = (message: Message): Proof | undefined => {
   switch (message.kind) {
@@ -22,6 +23,7 @@ export const proofOf = (message: Message): Proof | undefined => {
     case 'trigger':
       return message.trigger.proof;
     case 'stopEnvironment':
+    case 'stopRef':
       return message.stop.proof;
   }
 };
@@ -48,6 +50,10 @@ export function signedText(message: Message): string {
     case 'stopEnvironment': {
       const { name, actor, since = null } = message.stop;
       return JSON.stringify(['davit stop v1', projectWorkflowId(message.project), name, actor, since]);
+    }
+    case 'stopRef': {
+      const { refKind, ref, at } = message.stop;
+      return JSON.stringify(['davit stop ref v1', projectWorkflowId(message.project), refKind, ref, at]);
     }
   }
 }

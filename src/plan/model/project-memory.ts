@@ -37,8 +37,8 @@ export interface DeletedRef {
   refKind: 'branch' | 'tag';
   /** Without refs/heads/ or refs/tags/. */
   ref: string;
-  /** What it pointed at: for an annotated tag its object, not the commit. */
-  before: string;
+  /** What it pointed at: for an annotated tag its object, not the commit. Absent: the forge does not say. */
+  before?: string;
 }
 interface Head {
   /** `KIND:REF` */

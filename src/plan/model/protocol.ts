@@ -42,6 +42,8 @@ export const SIGNALS = {
   refDeleted: 'refDeleted',
   /** to project, from the server: StopEnvironment (environments.ts) */
   stopEnvironment: 'stopEnvironment',
+  /** to project, from the server: StopRef (environments.ts) */
+  stopRef: 'stopRef',
   /** to pipeline, from project: LockGrant */
   lockGranted: 'lockGranted',
   /** to pipeline, from a worker whose job has run for 2 s: JobStarted */

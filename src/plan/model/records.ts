@@ -33,6 +33,16 @@ export const statusRecordName = (slug: ProjectSlug, keyHash: string): string => 
 /** Why the forge is not told (StatusProblem, or null). */
 export const statusProblemName = (slug: ProjectSlug): string => `status-problems/${slug}`;
 
+export const knownProjectName = (slug: ProjectSlug): string => `known-projects/${slug}`;
+/** What the forge's events said last about a project. */
+export interface KnownProject {
+  defaultBranch?: string;
+  /** `group/project` */
+  path?: string;
+  /** Its page. */
+  url?: string;
+}
+
 /** What a project's forge was last known to protect. The server alone writes it. */
 export const FORGE_REFS_PREFIX = 'forge-refs/';
 export const forgeRefsRecordName = (slug: ProjectSlug): string => `${FORGE_REFS_PREFIX}${slug}`;
@@ -48,8 +58,19 @@ export interface ForgeRefsRecord<Protection = unknown> {
 export const WORKER_TOKENS_RECORD = 'worker-tokens/all';
 /** Since when messages without a proof do not count. */
 export const PROOFS_RECORD = 'proofs/required';
+/** Sessions of browsers whose users have logged out: id, and when it would have been over (epoch ms). */
+export const ENDED_SESSIONS_RECORD = 'sessions/ended';
+export interface EndedSessions {
+  ended: [id: string, until: number][];
+}
 /** Records that no worker reads or writes. */
-export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/', 'deploy-tokens/', 'deliveries/'] as const;
+export const SERVER_ONLY_PREFIXES = [
+  'worker-tokens/',
+  'proofs/',
+  'deploy-tokens/',
+  'deliveries/',
+  'sessions/',
+] as const;
 
 export const maskRecordName = (attempt: string): string => `masks/${attempt}`;
 export const endRecordName = (attempt: string): string => `ends/${attempt}`;
@@ -157,6 +178,8 @@ export interface ReconcileRecord {
   settled: Record<string, string>;
   /** Refs that moved, without a known pipeline yet. */
   pending: Record<string, PendingHead>;
+  /** Since when open merge requests are compared, epoch ms; absent: they never were. */
+  requestsSince?: number;
   /** The last lost push whose pipeline was started, and when it was found. */
   found?: { ref: string; sha: string; at: number };
   /** Why the last check failed, for people; `at` is then that of the last successful one. */

@@ -162,6 +162,10 @@ export const eventOf = ({ source, again }: Pick<Trigger, 'source' | 'again'>): T
 export const pushKey = (push: { ref: string; before: string; after: string }): string =>
   `push:${push.ref}:${push.before}:${push.after}`;
 
+/** Key of an event of a merge request. `before`: the head before, all zeros for a new one or if the forge does not say. */
+export const mergeKey = (of: { iid: number; before: string; sha: string }): string =>
+  `merge_request:${of.iid}:${of.before}:${of.sha}`;
+
 export interface ForgeRepository {
   id?: string;
   /** `group/project` */

@@ -1,5 +1,5 @@
 /** What operators see in Temporal, cut to the limits of Temporal and PostgreSQL. Pure. */
-import type { JobStatus, PipelineStatus } from '../model/protocol.ts';
+import type { AttemptRef } from '../model/ids.ts';
 import { storable, utf8Length } from '../model/text.ts';
 import type { Trigger } from '../model/trigger.ts';
 
@@ -11,7 +11,6 @@ const KEYWORD_CHARS = 255;
  */
 const LIST_BYTES = 1_800;
 const SUMMARY_BYTES = 200;
-const DETAIL_ROWS = 100;
 
 /**
  * Every value of a search attribute passes through this function. It counts bytes, because the server does.
@@ -44,34 +43,19 @@ export const summaryText = (trigger: Pick<Trigger, 'ref' | 'sha' | 'title'>): st
     SUMMARY_BYTES,
   );
 
-/**
- * Markdown for the UI: a line of state, then each job and what it waits for. If there are too many, open jobs
- * come first.
- */
-export function detailsText(status: PipelineStatus): string {
-  const head = `**${status.state}**${status.reason ? `: ${cell(status.reason)}` : ''}`;
-  const waits =
-    status.waitingFor.length > 0 ? `\n\nWaits for: ${status.waitingFor.map(cell).join(', ')}` : '';
-  const open = status.jobs.filter((job) => job.phase !== 'ended');
-  const rows = (
-    status.jobs.length > DETAIL_ROWS
-      ? [...open, ...status.jobs.filter((job) => job.phase === 'ended')]
-      : status.jobs
-  )
-    .slice(0, DETAIL_ROWS)
-    .map(row);
-  const rest = status.jobs.length > DETAIL_ROWS ? `\n\nand ${status.jobs.length - DETAIL_ROWS} more` : '';
-  const above = status.upstream;
-  const from = above ? `\n\nStarted by ${cell(above.job)} of ${cell(above.pipeline)}` : '';
-  return cut(
-    `${head}${from}${waits}\n\n| job | state | waits for |\n|---|---|---|\n${rows.join('\n')}${rest}`,
-    18_000,
+/** Names an activity: `unit`, `unit, attempt 2`, `unit, taken up again on h2`. */
+export const activitySummary = (
+  { job, attempt }: Pick<AttemptRef, 'job' | 'attempt'>,
+  host: string | undefined,
+): string =>
+  cut(
+    [
+      cut(storable(job), 100),
+      ...(attempt > 1 ? [`attempt ${attempt}`] : []),
+      ...(host === undefined ? [] : [`taken up again on ${host}`]),
+    ].join(', '),
+    SUMMARY_BYTES,
   );
-}
-
-const row = (job: JobStatus): string =>
-  `| ${cell(job.key)} | ${job.outcome ?? job.phase} | ${cell(job.waitingFor ?? job.downstream?.pipeline ?? '')} |`;
-const cell = (text: string): string => cut(text.replace(/[|\r\n]+/g, ' '), 120);
 
 /** The longest prefix with at most that many bytes in UTF-8, without half characters. */
 export function cut(text: string, bytes: number): string {

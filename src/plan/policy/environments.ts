@@ -7,9 +7,10 @@
  * ENVIRONMENT-2 Each deployment sets the time to stop again, or removes it.
  * ENVIRONMENT-3 The list is bounded: the oldest stopped environments are dropped first.
  */
-import type { EnvironmentChange, EnvironmentState } from '../model/environments.ts';
+import type { EnvironmentChange, EnvironmentState, StopRef } from '../model/environments.ts';
 import type { PipelineId } from '../model/ids.ts';
 import type { LockRelease } from '../model/locks.ts';
+import { refKey } from './memory.ts';
 
 export const MAX_ENVIRONMENTS = 500;
 const CLOSING_MS = 2_000;
@@ -19,7 +20,7 @@ const MAX_WAIT_MS = 3_600_000;
 /** After a job with an environment has succeeded. */
 export function changeEnvironment(
   list: readonly EnvironmentState[],
-  release: LockRelease & { environment: EnvironmentChange },
+  release: LockRelease & { environment: EnvironmentChange; ref?: string | undefined },
   now: number,
 ): EnvironmentState[] {
   const name = release.resource.replace(/^environment:/, '');
@@ -31,6 +32,7 @@ export function changeEnvironment(
     state: 'available',
     pipeline: release.pipeline,
     job: release.job,
+    ...(release.ref !== undefined && { ref: release.ref }),
     since: now,
     ...(onStop !== undefined && { onStop }),
     ...(withPipeline && { withPipeline }),
@@ -55,6 +57,18 @@ export function stopWithPipeline(
     one.pipeline === pipeline && one.withPipeline === true && one.state === 'available';
   if (!list.some(due)) return undefined;
   return list.map((one) => (due(one) ? { ...one, stopAt: now + CLOSING_MS, tries: 0 } : one));
+}
+
+/** Returns undefined if nothing that a job can stop was deployed from this ref before it was gone. */
+export function stopOfRef(
+  list: readonly EnvironmentState[],
+  gone: Omit<StopRef, 'proof'>,
+  now: number,
+): EnvironmentState[] | undefined {
+  const due = (one: EnvironmentState): boolean =>
+    one.ref === refKey(gone) && one.state === 'available' && one.onStop !== undefined && one.since <= gone.at;
+  if (!list.some(due)) return undefined;
+  return list.map((one) => (due(one) ? { ...one, stopAt: now, tries: 0 } : one));
 }
 
 /** A person asks to stop it now. Returns undefined if no environment of that name can be stopped. */

@@ -4,7 +4,7 @@
  *
  * LOCK-1 At most one holder.
  * LOCK-2 A deployment of a pipeline older than the last one that changed the target is refused as outdated,
- *        whenever it was requested.
+ *        whenever it was requested, unless a person runs its job again: as in GitLab, that is a rollback.
  * LOCK-3 `seq` rises with every grant, even after the loss of the Temporal database: it starts at the
  *        pipeline's own number, which the records of the store never repeat. `seq + 1` belongs to the grant's
  *        rollback.
@@ -64,7 +64,9 @@ export function dropRun(lock: LockState, run: { workflowId: string; runId: strin
 
 /** Refuses outdated requests, then grants the lock to the next one if it is free. */
 function pump(lock: LockState): LockChange {
-  const outdated = lock.waiting.filter((request) => request.deployment && request.iid < lock.newest);
+  const outdated = lock.waiting.filter(
+    (request) => request.deployment && !request.asked && request.iid < lock.newest,
+  );
   const replies = outdated
     .filter((request) => request.ready)
     .map((to) => ({ to, grant: grantOf(to, { granted: false, reason: 'outdated', seq: lock.seq }) }));

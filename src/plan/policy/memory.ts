@@ -174,9 +174,11 @@ function forgetHead(memory: ProjectMemory, { ref, refKind, before }: DeletedRef)
   const head = memory.heads.find((one) => one.ref === gone);
   const pushed = pushes(memory).find((one) => one.ref === gone);
   const points = (sha: string): boolean =>
-    sha === before || (refKind === 'tag' && isObjectOf(memory, before, { ref, head }));
+    before === undefined ||
+    sha === before ||
+    (refKind === 'tag' && isObjectOf(memory, before, { ref, head }));
   // A person's pipeline of another commit of the branch is a head, too, and was never the forge's.
-  if (!points(pushed?.sha ?? head?.sha ?? before)) return;
+  if (!points(pushed?.sha ?? head?.sha ?? before ?? '')) return;
   memory.pushed = pushes(memory).filter((one) => one.ref !== gone);
   memory.heads = memory.heads.filter((one) => one !== head || !points(one.sha));
 }
@@ -211,9 +213,12 @@ export const pushedHeads = (memory: ProjectMemory): Record<string, string> =>
  * forge knows.
  */
 export function lateness(memory: ProjectMemory, trigger: Trigger): 'late' | 'next' | 'ask' {
-  if (trigger.source !== 'push' && trigger.source !== 'tag') return 'next';
+  if (!isForgeEvent(trigger.source)) return 'next';
   const found = pushedHead(memory, trigger);
   if (!found?.reconciled || trigger.before === found.sha) return 'next';
+  // Gitea does not say which head a request had before.
+  if (trigger.source === 'merge_request' && /^0+$/.test(trigger.before))
+    return trigger.sha === found.sha ? 'late' : 'ask';
   return trigger.sha === found.sha || trigger.before === found.before ? 'late' : 'ask';
 }
 

@@ -27,7 +27,7 @@ export function workflowEnd(status: Pick<PipelineStatus, 'state' | 'reason' | 'j
   // It had no plan: it could not be compiled, or continued.
   if (!first) return failed(status.jobs.length === 0 ? 'errored' : 'failed', reason ?? 'It failed.');
   const more = others.length > 0 ? ` (and ${others.length} more)` : '';
-  return failed(typeOf(first), `${jobText(first)}${more}`);
+  return failed(typeOf(first), `${jobEndText(first)}${more}`);
 }
 
 const failed = (type: FailureType, message: string): WorkflowEnd => ({
@@ -38,7 +38,8 @@ const failed = (type: FailureType, message: string): WorkflowEnd => ({
 const short = (text: string): string => cut(storable(text), MESSAGE_BYTES);
 
 const BAD: readonly (Outcome | undefined)[] = ['failed', 'errored', 'expired'];
-const isCause = (job: JobStatus): boolean => BAD.includes(job.outcome) && !job.allowedToFail;
+export const isCause = (job: Pick<JobStatus, 'outcome' | 'allowedToFail'>): boolean =>
+  BAD.includes(job.outcome) && !job.allowedToFail;
 /** What failed first is the cause; the rest often follows from it. */
 const byEnd = (a: JobStatus, b: JobStatus): number => (a.result?.endedAt ?? 0) - (b.result?.endedAt ?? 0);
 
@@ -48,7 +49,7 @@ function typeOf({ outcome, result }: JobStatus): FailureType {
 }
 
 /** `unit failed: script, exit code 1` */
-function jobText(job: JobStatus): string {
+export function jobEndText(job: JobStatus): string {
   const { message, kind, exitCode } = job.result ?? {};
   const facts = [
     ...(kind === undefined ? [] : [kind.replaceAll('_', ' ')]),

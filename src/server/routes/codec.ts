@@ -19,7 +19,7 @@ const body = z.object({
     .max(10_000),
 });
 
-export function codecRoutes(app: FastifyInstance, { codec, temporalUi }: ServerDeps): void {
+export function codecRoutes(app: FastifyInstance, { codec, temporal: { ui: temporalUi } }: ServerDeps): void {
   const config = { access: 'operator', origin: temporalUi, basic: true } as const;
   const serve = (direction: keyof PayloadCodec) => async (request: FastifyRequest, reply: FastifyReply) => {
     allow(reply, temporalUi);

@@ -52,8 +52,8 @@ export function loginRoutes(scope: FastifyInstance, deps: ServerDeps, sessions: 
     refuseForeignForm(request);
     request.user = callerOf(request, deps, sessions).user;
     const value = sessionOf(request);
-    if (value !== undefined) sessions.end(value);
     setSession(request, reply, '');
+    if (value !== undefined) await sessions.end(value);
     return reply.redirect('/', 303);
   });
 }

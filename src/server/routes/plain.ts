@@ -1,6 +1,6 @@
-/** Routes without a token, and the workers. */
+/** Routes without a token, the workers, and where Temporal's UI is. */
 import type { FastifyInstance } from 'fastify';
-import type { Health } from '../api.ts';
+import type { Health, TemporalPlace } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
 
 export function plainRoutes(app: FastifyInstance, deps: ServerDeps): void {
@@ -13,5 +13,10 @@ export function plainRoutes(app: FastifyInstance, deps: ServerDeps): void {
       installation: deps.facts().installation,
     };
   });
+  app.get(
+    '/api/v1/temporal',
+    { config: { access: 'reader' } },
+    async (): Promise<TemporalPlace> => deps.temporal,
+  );
   app.get('/api/v1/workers', { config: { access: 'reader' } }, async () => deps.fleet.live());
 }

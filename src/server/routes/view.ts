@@ -26,7 +26,7 @@ import { jobPage } from '../view/job-page.ts';
 import { loginPage, problemPage, projectPage, projectsPage, rootPage } from '../view/list-pages.ts';
 import { pipelinePage } from '../view/pipeline-page.ts';
 import { sendPage } from '../view/send-page.ts';
-import { sessions } from '../view/session.ts';
+import { openSessions } from '../view/session.ts';
 import { tailOf } from '../view/tail.ts';
 import { callerOf, type Caller } from '../view/visitor.ts';
 import type { Views } from '../views.ts';
@@ -43,7 +43,7 @@ const HELLO = 'This is a davit server. Pipelines: /pipelines/, or `davit pipelin
 /** A scope of its own: its errors are pages, and it alone takes forms. */
 export function viewRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {
   void app.register(async (scope) => {
-    const known = sessions(deps);
+    const known = await openSessions(deps);
     const pages: Pages = {
       deps,
       views,

@@ -112,7 +112,7 @@ class Receiver {
    * project about a ref that is gone.
    */
   async #ignore(
-    { reason, repository, skipped, deleted, about: more }: Extract<ForgeEvent, { kind: 'ignored' }>,
+    { reason, repository, skipped, deleted, gone, about: more }: Extract<ForgeEvent, { kind: 'ignored' }>,
     proven: readonly WebhookProject[],
     about: About,
   ): Promise<WebhookResponse> {
@@ -121,12 +121,16 @@ class Receiver {
       const name = skippedRecordName(known.project.name, sha256(skipped.ref));
       await this.#deps.records.put<SkippedRecord>(name, { sha: skipped.after });
     }
-    if (known && deleted) {
+    if (known && (deleted || gone)) {
       const { name } = known.project;
-      const deadline = Date.now() + this.#deps.limits.webhookAnswerMs;
-      await this.#gate.run(name, deadline, () =>
-        this.#deps.workflows.refDeleted(name, deleted, Math.max(1, deadline - Date.now())),
-      );
+      const { at } = about;
+      const { workflows, limits } = this.#deps;
+      const deadline = at + limits.webhookAnswerMs;
+      const left = (): number => Math.max(1, deadline - Date.now());
+      await this.#gate.run(name, deadline, async () => {
+        if (deleted) await workflows.refDeleted(name, deleted, left());
+        if (gone) await workflows.stopRef(name, { ...gone, at }, left());
+      });
     }
     const of = known ?? (repository === undefined ? proven[0] : undefined);
     if (of) this.#notes.note({ project: of.project.name, ...about, ...more, answer: 'ignored', reason });

@@ -3,6 +3,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 import { QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../plan/model/protocol.ts';
+import { withoutGroups } from '../../plan/policy/waits.ts';
 import type { ListedPipeline } from '../workflow-port.ts';
 
 export const isOpen = (status: WorkflowExecutionInfo['status']['name']): boolean =>
@@ -44,7 +45,7 @@ const listed = (id: PipelineId, info: WorkflowExecutionInfo): ListedPipeline => 
   ref: info.typedSearchAttributes.get(REF) ?? '',
   sha: info.typedSearchAttributes.get(SHA) ?? '',
   state: info.typedSearchAttributes.get(STATE) ?? '',
-  waitingFor: info.typedSearchAttributes.get(WAITING) ?? [],
+  waitingFor: withoutGroups(info.typedSearchAttributes.get(WAITING) ?? []),
 });
 
 /**

@@ -25,6 +25,7 @@ import {
   signalDeletion,
   signalRerun,
   signalStopEnvironment,
+  signalStopRef,
   signalTrigger,
 } from '../../temporal/calls.ts';
 import { connectTemporal, callUntil, type TemporalAddress } from '../../temporal/client.ts';
@@ -76,6 +77,8 @@ export function linkTemporal(options: TemporalAt): TemporalLink {
         link.call((client) => signalTrigger(client, trigger), { deadlineMs, responder: 'temporal' }),
       refDeleted: (slug, deleted, deadlineMs) =>
         link.call((client) => signalDeletion(client, slug, deleted), { deadlineMs, responder: 'temporal' }),
+      stopRef: (slug, stop, deadlineMs) =>
+        link.call((client) => signalStopRef(client, slug, stop), { deadlineMs, responder: 'temporal' }),
       rerun: (slug, request) => link.call((client) => signalRerun(client, slug, request), PERSON),
       stopEnvironment: (slug, stop) =>
         link.call((client) => signalStopEnvironment(client, slug, stop), PERSON),

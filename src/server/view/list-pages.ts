@@ -1,5 +1,6 @@
 /** Pages with lists of projects and pipelines, and the ones around them. Pure. */
-import { pipelineCell, reasonText } from '../../cli/view/status-labels.ts';
+import { pipelineCell } from '../../cli/view/status-labels.ts';
+import { reasonText } from '../../plan/policy/waiting-text.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { PipelineSummary } from '../../plan/model/records.ts';
 import { durationText } from '../../utils/duration.ts';

@@ -1,5 +1,6 @@
 /** The page of one pipeline. Pure. */
-import { jobCell, jobTime, pipelineCell, stateCell, waitingText } from '../../cli/view/status-labels.ts';
+import { jobCell, jobTime, pipelineCell, stateCell } from '../../cli/view/status-labels.ts';
+import { waitingText } from '../../plan/policy/waiting-text.ts';
 import { madeText } from '../../cli/view/status-view.ts';
 import type { PipelineId } from '../../plan/model/ids.ts';
 import { testsText } from '../../plan/model/outcome.ts';

@@ -4,10 +4,11 @@
  *
  * SESSION-1 A session ends with the token that began it: a user who is removed, or gets another token, is logged out.
  * SESSION-2 The role is the one that the user has now.
- * SESSION-3 A session whose user has logged out does not count again before this process ends.
+ * SESSION-3 A session whose user has logged out does not count again, also after a restart.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { InstallationKey, KeyRing } from '../../adapters/ports.ts';
+import type { InstallationKey, KeyRing, RecordStore } from '../../adapters/ports.ts';
+import { ENDED_SESSIONS_RECORD, type EndedSessions } from '../../plan/model/records.ts';
 import { sha256Bytes } from '../../utils/sha256.ts';
 import type { Tokens, User } from '../auth.ts';
 
@@ -18,21 +19,29 @@ const HOLDER_BYTES = 16;
 const ID_BYTES = 9;
 const MAX_CHARS = 512;
 /** Logged out and not over yet; the oldest is forgotten first. */
-const MAX_ENDED = 10_000;
+const MAX_ENDED = 1_000;
 
 export interface Sessions {
   /** The value of a cookie for the user of the token; undefined for an unknown token. */
   begin(token: string): { value: string; user: User } | undefined;
   /** Undefined: not a session, or one that is over. */
   user(value: string): User | undefined;
-  end(value: string): void;
+  /** Durable when it resolves. */
+  end(value: string): Promise<void>;
 }
 
-export function sessions(
-  { keys, tokens }: { keys: KeyRing; tokens: Pick<Tokens, 'user' | 'find'> },
+interface SessionDeps {
+  keys: KeyRing;
+  tokens: Pick<Tokens, 'user' | 'find'>;
+  records: Pick<RecordStore, 'get' | 'put'>;
+}
+
+export async function openSessions(
+  { keys, tokens, records }: SessionDeps,
   now: () => number = Date.now,
-): Sessions {
-  const ended = new Map<string, number>();
+): Promise<Sessions> {
+  const ended = new Map((await records.get<EndedSessions>(ENDED_SESSIONS_RECORD))?.ended);
+  let written: Promise<void> = Promise.resolve();
   const read = (
     value: string,
   ): { key: InstallationKey; holder: Buffer; until: number; id: string } | undefined => {
@@ -58,11 +67,15 @@ export function sessions(
       if (!session || session.until <= now() || ended.has(session.id)) return undefined;
       return tokens.find((hash) => isSame(session.holder, holderOf(session.key, hash)));
     },
-    end(value) {
+    async end(value) {
       const session = read(value);
       if (!session || session.until <= now()) return;
       ended.set(session.id, session.until);
       for (const [id, until] of ended) if (until <= now() || ended.size > MAX_ENDED) ended.delete(id);
+      const put = () => records.put<EndedSessions>(ENDED_SESSIONS_RECORD, { ended: [...ended] });
+      // One after the other, so that the last one written has them all; each caller has its own failure.
+      written = written.then(put, put);
+      await written;
     },
   };
 }

@@ -1,13 +1,15 @@
 /** The common form of forge events, and the triggers that they become. Pure. */
 import { z } from 'zod';
+import type { StopRef } from '../../plan/model/environments.ts';
 import type { DeletedRef } from '../../plan/model/project-memory.ts';
-import { pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
+import { mergeKey, pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =
   /**
    * `skipped`: the head of a ref that requests no pipeline, so that it is not treated as a lost delivery. `deleted`: the
-   * project forgets the ref, so that it starts a pipeline when it is pushed again at the same commit.
+   * project forgets the ref, so that it starts a pipeline when it is pushed again at the same commit. `gone`: what was
+   * deployed from it is stopped.
    */
   | {
       kind: 'ignored';
@@ -15,9 +17,12 @@ export type ForgeEvent =
       repository?: string;
       skipped?: { ref: string; after: string };
       deleted?: DeletedRef;
+      gone?: GoneRef;
       about?: EventFacts;
     }
   | { kind: 'trigger'; repository: string; trigger: EventTrigger };
+
+export type GoneRef = Pick<StopRef, 'refKind' | 'ref'>;
 
 /** What people see of an event that starts nothing. */
 export interface EventFacts {
@@ -111,8 +116,7 @@ export function pushEvent(push: Push): ForgeEvent {
   const about: EventFacts = { ref: name ?? ref, sha: isZero(after) ? before : after, sender: push.actor };
   if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository, about);
   if (isZero(after)) {
-    const deleted: DeletedRef = { refKind: tag === undefined ? 'branch' : 'tag', ref: name, before };
-    return { kind: 'ignored', reason: 'The ref was deleted.', repository, deleted, about };
+    return deletion(repository, { refKind: tag === undefined ? 'branch' : 'tag', ref: name, before }, about);
   }
   if (push.skip || requestsSkip(message)) {
     const reason = 'The commit requests no pipeline ([skip ci]).';
@@ -140,6 +144,22 @@ export function pushEvent(push: Push): ForgeEvent {
     },
   };
 }
+
+/** It starts nothing; what was deployed from a branch is stopped. */
+export function deletion(repository: string, deleted: DeletedRef, about: EventFacts): ForgeEvent {
+  const { refKind, ref } = deleted;
+  const gone = refKind === 'branch' ? { gone: { refKind, ref } } : {};
+  return { kind: 'ignored', reason: 'The ref was deleted.', repository, deleted, about, ...gone };
+}
+
+/** Closed or merged: it starts nothing, and what was deployed from it is stopped. */
+export const closing = (repository: string, ref: string, about: EventFacts): ForgeEvent => ({
+  kind: 'ignored',
+  reason: 'The merge request was closed or merged.',
+  repository,
+  gone: { refKind: 'merge_request', ref },
+  about,
+});
 
 export interface Merge {
   repository: string;
@@ -203,7 +223,7 @@ export function mergeEvent(merge: Merge): ForgeEvent {
     repository,
     trigger: {
       source: 'merge_request',
-      key: `merge_request:${iid}:${before}:${sha}`,
+      key: mergeKey({ iid, before, sha }),
       ref: merge.ref,
       refKind: 'merge_request',
       sha,

@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import type { ForgeRepository } from '../../plan/model/trigger.ts';
 import {
+  closing,
+  deletion,
   flag,
   idValue,
   ignored,
@@ -34,6 +36,13 @@ const push = z.object({
   before: shaText,
   after: shaText,
   head_commit: z.object({ id: shaText, message: z.string() }).nullish(),
+  repository,
+  sender: person.optional(),
+});
+/** Gitea reports a deleted branch in no other way. */
+const deleted = z.object({
+  ref: refText,
+  ref_type: z.string(),
   repository,
   sender: person.optional(),
 });
@@ -75,6 +84,7 @@ const NEW_COMMITS = ['opened', 'reopened', 'synchronize', 'synchronized'];
  */
 export function githubEvent(event: string, payload: unknown): ForgeEvent {
   if (event === 'push') return pushOf(push.parse(payload));
+  if (event === 'delete') return deleteOf(deleted.parse(payload));
   if (event === 'pull_request') return pullOf(pull.parse(payload));
   return ignored(`Events of kind "${event.slice(0, 40)}" start nothing.`);
 }
@@ -96,6 +106,19 @@ const pushOf = (payload: z.output<typeof push>): ForgeEvent =>
     forgeRepository: repositoryOf(payload.repository),
   });
 
+/** A deleted tag is a push, too, which names what it pointed at. */
+function deleteOf({
+  ref,
+  ref_type,
+  repository: { full_name },
+  sender,
+}: z.output<typeof deleted>): ForgeEvent {
+  const about = { ref, sender: actorOf(sender) };
+  return ref_type === 'branch'
+    ? deletion(full_name, { refKind: 'branch', ref }, about)
+    : ignored('The push event reports the deleted tag.', full_name, about);
+}
+
 /** The facts that both forges send about a repository. */
 const repositoryOf = (sent: NonNullable<z.output<typeof side>['repo']>): ForgeRepository =>
   known({
@@ -109,20 +132,19 @@ const repositoryOf = (sent: NonNullable<z.output<typeof side>['repo']>): ForgeRe
 
 function pullOf(payload: z.output<typeof pull>): ForgeEvent {
   const { pull_request: request, repository: into } = payload;
+  const ref = `refs/pull/${payload.number}/head`;
+  const about = { ref, sha: request.head.sha, sender: actorOf(payload.sender) };
+  if (payload.action === 'closed') return closing(into.full_name, ref, about);
   if (!NEW_COMMITS.includes(payload.action))
     return ignored(
       `A pull request event "${payload.action.slice(0, 40)}" has no new commits.`,
       into.full_name,
-      {
-        ref: `refs/pull/${payload.number}/head`,
-        sha: request.head.sha,
-        sender: actorOf(payload.sender),
-      },
+      about,
     );
   return mergeEvent({
     repository: into.full_name,
     iid: payload.number,
-    ref: `refs/pull/${payload.number}/head`,
+    ref,
     sha: request.head.sha,
     before: payload.before,
     sourceBranch: request.head.ref,

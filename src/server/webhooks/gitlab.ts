@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ForgeRepository } from '../../plan/model/trigger.ts';
 import {
+  closing,
   flag,
   idValue,
   ignored,
@@ -167,18 +168,20 @@ function mergeFacts(payload: z.output<typeof merge>): MergeFacts {
 function mergeOf(payload: z.output<typeof merge>): ForgeEvent {
   const { object_attributes: request, project: into } = payload;
   const { action, oldrev } = request;
+  const ref = `refs/merge-requests/${request.iid}/head`;
+  const about = {
+    ref,
+    sha: request.last_commit.id,
+    ...(payload.user && { sender: payload.user.username }),
+  };
+  if (action === 'close' || action === 'merge') return closing(into.path_with_namespace, ref, about);
   // An update without an old revision changes only texts and labels.
   const hasCommits = action === 'open' || action === 'reopen' || (action === 'update' && oldrev);
-  if (!hasCommits)
-    return ignored('The merge request has no new commits.', into.path_with_namespace, {
-      ref: `refs/merge-requests/${request.iid}/head`,
-      sha: request.last_commit.id,
-      ...(payload.user && { sender: payload.user.username }),
-    });
+  if (!hasCommits) return ignored('The merge request has no new commits.', into.path_with_namespace, about);
   return mergeEvent({
     repository: into.path_with_namespace,
     iid: request.iid,
-    ref: `refs/merge-requests/${request.iid}/head`,
+    ref,
     sha: request.last_commit.id,
     before: oldrev,
     sourceBranch: request.source_branch,

@@ -56,3 +56,23 @@ test('a home that cannot be written to keeps no name', async () => {
   const { cli } = testCli(join(folder, 'file', 'home'), at);
   await keepName(cli.settings, await findNamedProject(cli, at));
 });
+
+test('a clone of a repository of the installation file is that project, and no other repository gets its name', async () => {
+  mkdirSync(join(folder, 'home'), { recursive: true });
+  const early = await run(place('z/shop', 'https://example.com/nobody/shop.git'));
+  writeFileSync(
+    join(folder, 'home', 'davit.config.yml'),
+    `projects:
+  - { name: shop, forge: gitea, forge_url: "https://git.example.com:8443", repository: acme/store }
+  - { name: named, repository: acme/other }
+`,
+  );
+  expect(early).toBe('shop');
+  expect(await run(place('a/store', 'ssh://git@git.example.com:2222/Acme/store.git'))).toBe('shop');
+  expect(await run(place('b/store', 'https://git.example.com:8443/acme/store'))).toBe('shop');
+  expect(await run(place('c/other', 'git@anywhere.test:acme/other.git'))).toBe('named');
+  for (const remote of ['https://elsewhere.test/acme/shop', 'https://git.example.com/me/shop'])
+    expect(await run(place(`d${remote.length}/shop`, remote))).toMatch(/^shop-[0-9a-f]{6}$/);
+  expect(await run(place('e/named', 'https://git.example.com/me/named'))).toMatch(/^named-[0-9a-f]{6}$/);
+  expect(await run(place('f/named'))).toBe('named');
+});

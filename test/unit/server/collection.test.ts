@@ -65,6 +65,33 @@ test('blobs reachable from a record stay, over any number of steps; expired and 
   expect(await put('an artifact that has')).toBe(expired);
 });
 
+test('artifacts of the last success of a branch or tag stay when they have expired, of its children too', async () => {
+  const { records } = server.stores;
+  const files = new Map<string, Digest>();
+  const ended = async (
+    number: number,
+    more: { ref?: string; state?: string; source?: string; sha?: string },
+  ) => {
+    const { ref = 'main', state = 'success', source = 'push', sha = `sha${number}` } = more;
+    const digest = await old(`artifact ${number}`);
+    files.set(`${number}`, digest);
+    const record = await old({ jobs: [{ artifacts: { digest, expiresAt: now - 1 } }] });
+    const summary = { id: `table/${number}`, number, project: 'table', ref, sha, source, state };
+    await records.put(`pipelines/table/${String(number).padStart(8, '0')}`, { record, summary });
+  };
+  await ended(10, { sha: 'a' });
+  await ended(9, { sha: 'z' });
+  await ended(11, { sha: 'a', source: 'parent_pipeline' });
+  await ended(12, { sha: 'z', source: 'parent_pipeline' });
+  await ended(13, { state: 'failed' });
+  await ended(14, { ref: 'other' });
+  await ended(15, { ref: 'refs/merge-requests/1/head' });
+  await collectOnce(server.deps, false, now);
+  const left: string[] = [];
+  for (const [name, digest] of files) if (await isThere(digest)) left.push(name);
+  expect(left).toEqual(['10', '11', '14']);
+});
+
 test('nothing is removed that is younger than the oldest open pipeline, or was stored or requested since', async () => {
   const before = await old('before it');
   const after = await aged(await put('after its start'), 5);

@@ -2,7 +2,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../../src/plan/model/ids.ts';
 import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
-import { pipelineRecordName, summaryOf, type PipelineRecord } from '../../../src/plan/model/records.ts';
+import {
+  knownProjectName,
+  pipelineRecordName,
+  summaryOf,
+  type PipelineRecord,
+} from '../../../src/plan/model/records.ts';
 import type { Trigger } from '../../../src/plan/model/trigger.ts';
 import { refResolver } from '../../../src/server/resolve-ref.ts';
 import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../../support/server.ts';
@@ -17,6 +22,7 @@ beforeEach(async () => {
         default_branch: 'trunk',
         protected_branches: ['main'],
       },
+      { name: 'other', clone_url: 'https://forge.test/g/other.git' },
     ],
   });
 });
@@ -76,6 +82,12 @@ describe('a pipeline of a ref', () => {
       role: 'developer',
     });
   });
+  test('the default branch is that of the forge where the file names none', async () => {
+    const more = { key: 'request:0f1e2d3c-bbbb', source: 'api' };
+    await server.stores.records.put(knownProjectName('other'), { defaultBranch: 'develop' });
+    expect((await post('/api/v1/projects/other/pipelines', more)).statusCode).toBe(202);
+    expect(last()).toMatchObject({ project: 'other', ref: 'develop', refKind: 'branch' });
+  });
   test('that is protected starts for who may', async () => {
     const refused = await start({ ref: 'main' });
     expect([refused.statusCode, refused.json().error.code]).toEqual([403, 'auth/denied']);
@@ -103,7 +115,11 @@ describe('a name', () => {
     'refs/tags/both': '3',
     'refs/tags/v1': '4',
   };
-  const resolve = refResolver({ head: async (_url, ref) => heads[ref] }, { resolve: async () => '' });
+  const resolve = refResolver({
+    source: { head: async (_url, ref) => heads[ref] },
+    secrets: { resolve: async () => '' },
+    records: { get: async () => undefined },
+  });
   const of = async (named: Parameters<typeof resolve>[1]) => {
     const [project] = server.installation.projects;
     if (!project) throw new Error('no project');
@@ -238,7 +254,10 @@ describe('what has failed in a pipeline', () => {
     const plain = server.workflows.rerun.bind(server.workflows);
     server.workflows.rerun = async (slug, request) => {
       await plain(slug, request);
-      server.workflows.open.set('table/1', pipeline('table/1', { jobs: closed }));
+      // As with a project that has other work first.
+      const open = (): void =>
+        void server.workflows.open.set('table/1', pipeline('table/1', { jobs: closed }));
+      setTimeout(open, 150);
     };
     expect((await post('/api/v1/pipelines/table/1/retry')).json().retried).toEqual(['b', 'c', 'd', 'g']);
     expect(server.workflows.reruns.map((one) => one.decision.job)).toEqual(['b']);
@@ -265,4 +284,28 @@ describe('what has failed in a pipeline', () => {
     expect((await post('/api/v1/pipelines/table/9/retry')).statusCode).toBe(404);
     expect(server.workflows.decisions).toEqual([]);
   });
+});
+
+test('an approval by who has started an earlier one does not count, as the server is asked when the job begins', async () => {
+  await server.close();
+  const rules = { approvers: ['operator'], count: 1, four_eyes: true };
+  server = await testServer({
+    projects: [{ name: 'table', environments: { prod: { ...rules, refs: 'any' } } }],
+  });
+  const verdict = async (startedBefore: string[]): Promise<string> => {
+    const question = {
+      project: 'table',
+      job: 'deploy',
+      environment: 'prod',
+      startedBy: 'bob',
+      startedBefore,
+      ref: 'dev',
+      protectedRef: false,
+      fork: false,
+      gate: { approvers: [], expiresInMs: 1, requires: [] },
+      approvals: [{ actor: 'the operator', role: 'operator' }],
+    };
+    return (await post('/internal/v1/approvals', question, TOKENS.worker)).json().verdict;
+  };
+  expect([await verdict(['ada']), await verdict(['ada', 'the operator'])]).toEqual(['stands', 'ask']);
 });

@@ -21,7 +21,9 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'older-commit-starts',
     'approvals-read-again',
     'stop-named',
+    'compile-waits',
     'messages-proven',
+    'ends-as-its-pipeline',
     'status-of-each-state',
   ]);
 });

@@ -24,6 +24,7 @@ async function setUp(more: { fork?: boolean; forge?: boolean; loses?: boolean } 
   let atForge = async (): Promise<void> => undefined;
   const forge: Forge = {
     commitStatus: async () => undefined,
+    openRequests: async () => undefined,
     findRelease: async (_project, tag) =>
       more.forge === false ? 'no-forge' : made.has(tag) ? { url: `https://f.test/${tag}` } : 'none',
     makeRelease: async (_project, release) => {

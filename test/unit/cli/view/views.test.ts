@@ -1,8 +1,11 @@
+import { LateWarnings } from '../../../../src/cli/view/late-warnings.ts';
+import { OWN_LINE } from '../../../../src/plan/model/log-mark.ts';
 import { describe, expect, test } from 'vitest';
 import { countText, problemsText } from '../../../../src/cli/view/problems-view.ts';
 import { statusText } from '../../../../src/cli/view/status-view.ts';
 import { table } from '../../../../src/cli/view/table.ts';
-import { jobCell, quoted, verdictOf, waitingText } from '../../../../src/cli/view/status-labels.ts';
+import { jobCell, verdictOf } from '../../../../src/cli/view/status-labels.ts';
+import { quoted, waitingText } from '../../../../src/plan/policy/waiting-text.ts';
 import { FINAL_STATES, type JobStatus, type PipelineStatus } from '../../../../src/plan/model/protocol.ts';
 
 const job = (change: Partial<JobStatus>): JobStatus => ({
@@ -51,6 +54,45 @@ describe('tables', () => {
   });
   test('an untrusted cell cannot control the terminal and stays one line', () => {
     expect(table(['A'], [['x\u001b[2J\ny']], true)).toContain('x y\n');
+  });
+});
+
+test('the warnings of jobs are shown with those of the pipeline, and cannot control the terminal', () => {
+  const result = {
+    outcome: 'succeeded',
+    started: true,
+    endedAt: 1,
+    warnings: ['no place for milestones\u001b[2J'],
+  } as const;
+  const text = statusText(
+    pipeline({
+      warnings: ['of the file'],
+      jobs: [job({ key: 'rel', result: { ...result, warnings: [...result.warnings] } })],
+    }),
+    view,
+  );
+  expect(text).toContain('! of the file\n! rel: no place for milestones\n');
+});
+
+test('a warning from after the end of a log is added to it, once', () => {
+  const warnings = ['no place for milestones', 'in the log already'];
+  const result = { outcome: 'succeeded', started: true, endedAt: 1, warnings } as const;
+  const { jobs } = pipeline({ jobs: [job({ key: 'rel', attempt: 2, result: { ...result, warnings } })] });
+  const late = new LateWarnings();
+  late.push('WARNING: in the log');
+  late.push(' already\n');
+  expect(late.lines({ jobs }, { job: 'rel' })).toBe(`${OWN_LINE}WARNING: no place for milestones\n`);
+  expect(late.lines({ jobs }, { job: 'rel', attempt: 2 })).not.toBe('');
+  expect(late.lines({ jobs }, { job: 'rel', attempt: 1 })).toBe('');
+  expect(late.lines({ jobs }, { job: 'other' })).toBe('');
+});
+
+describe('a source that could not be read', () => {
+  test('is not called an error of the file', () => {
+    const text = (cause?: 'source') =>
+      statusText(pipeline({ state: 'config_error', ...(cause && { cause }) }), view);
+    expect(text('source')).toContain('the source could not be read');
+    expect(text()).toContain('the file has errors');
   });
 });
 

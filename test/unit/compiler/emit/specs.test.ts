@@ -1,3 +1,5 @@
+import { compileLimits } from '../../../../src/compiler/variables/installation.ts';
+import { installationSchema } from '../../../../src/installation.ts';
 import { describe, expect, test } from 'vitest';
 import { serviceAliases } from '../../../../src/plan/policy/service-aliases.ts';
 import type { ScriptSpec } from '../../../../src/plan/model/spec.ts';
@@ -109,6 +111,17 @@ describe('artifacts', () => {
   });
   test('expire_in: never keeps them', () =>
     expect(spec('artifacts: {paths: [a], expire_in: never}').artifacts).not.toHaveProperty('expireInMs'));
+  test('artifacts without expire_in have the age of the installation, and never is never', () => {
+    const limits = { jobTimeoutMs: 1_000, gateExpiryMs: 1_000, artifactAgeMs: 5_000 };
+    const age = (artifacts: string): number | undefined =>
+      spec(`artifacts: ${artifacts}`, { limits }).artifacts?.expireInMs;
+    expect(age('{paths: [a]}')).toBe(5_000);
+    expect(age('{paths: [a], expire_in: 1 s}')).toBe(1_000);
+    expect(age('{paths: [a], expire_in: never}')).toBeUndefined();
+    const of = (limitsOf: object) => compileLimits(installationSchema.parse({ limits: limitsOf }).limits);
+    expect(of({}).artifactAgeMs).toBe(30 * 86_400_000);
+    expect(of({ artifact_age: 'never' })).not.toHaveProperty('artifactAgeMs');
+  });
   test("a path that begins with the project's directory is inside it", () => {
     expect(spec('artifacts: {paths: ["$CI_PROJECT_DIR/out", "$CI_PROJECT_DIR"]}').artifacts?.paths).toEqual([
       'out',

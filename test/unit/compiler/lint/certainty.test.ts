@@ -101,3 +101,30 @@ ${job('a', 'variables: {KUBERNETES_CPU_REQUEST: "1", KUBERNETES_POD: x, KUBERNET
     expect(warned(text, 'no-effect', { included })).toHaveLength(2);
   });
 });
+
+describe('a release that starts the next one', () => {
+  const release = (tag: string, more = '', before = '') =>
+    warned(`${before}${job('rel', `release: {tag_name: "${tag}", description: d}${more}`)}`, 'release-loop');
+  test('is found where each pipeline has another tag, and runs for tags', () => {
+    const text = expect.stringContaining('"rel" also runs in the pipeline of the tag that it makes');
+    for (const tag of ['v1.$CI_PIPELINE_IID', 'b${CI_PIPELINE_ID}', '$CI_JOB_ID'])
+      expect(release(tag)).toEqual([text]);
+    expect(release('v$CI_PIPELINE_IID', ', rules: [{when: always}]')).toEqual([text]);
+    expect(release('v$CI_PIPELINE_IID', ', rules: [{if: $A}, {when: on_success}]')).toEqual([text]);
+    expect(release('v$CI_PIPELINE_IID', '', 'workflow: {rules: [{when: always}]}\n')).toEqual([text]);
+  });
+  test.each([
+    ['one tag for a commit', 'v$CI_COMMIT_SHORT_SHA', ''],
+    ['the tag of its own pipeline', '$CI_COMMIT_TAG', ''],
+    ['a rule that leaves tags out', 'v$CI_PIPELINE_IID', ', rules: [{if: $CI_COMMIT_TAG == null}]'],
+    ['a rule that may do so', 'v$CI_PIPELINE_IID', ', rules: [{if: $A, when: never}, {when: always}]'],
+    ['only branches', 'v$CI_PIPELINE_IID', ', only: [branches]'],
+    ['a person who starts it', 'v$CI_PIPELINE_IID', ', when: manual'],
+    ['a person who starts it by a rule', 'v$CI_PIPELINE_IID', ', rules: [{when: manual}]'],
+  ])('is not with %s', (_name, tag, more) => {
+    expect(release(tag, more)).toEqual([]);
+  });
+  test('nor where the workflow leaves tags out', () => {
+    expect(release('v$CI_PIPELINE_IID', '', 'workflow: {rules: [{if: $CI_COMMIT_BRANCH}]}\n')).toEqual([]);
+  });
+});

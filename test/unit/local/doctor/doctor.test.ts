@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { DavitError } from '../../../../src/errors.ts';
 import { finding, ok } from '../../../../src/local/doctor/check.ts';
 import { egressFinding } from '../../../../src/local/doctor/egress.ts';
-import { limitsFinding, modeFindings, versionFinding } from '../../../../src/local/doctor/engine.ts';
+import {
+  checkRegistryFromEngine,
+  limitsFinding,
+  modeFindings,
+  versionFinding,
+} from '../../../../src/local/doctor/engine.ts';
 import { diskFinding } from '../../../../src/local/doctor/machine.ts';
 import {
   controlFinding,
@@ -10,7 +15,7 @@ import {
   targetFindings,
   workerFindings,
 } from '../../../../src/local/doctor/services.ts';
-import { stuckFindings } from '../../../../src/local/doctor/workflows.ts';
+import { stuckFindings, waitFindings } from '../../../../src/local/doctor/workflows.ts';
 import type { WorkerReport } from '../../../../src/plan/model/queues.ts';
 
 const engine = (version: string, kind: 'docker' | 'podman' = 'docker') =>
@@ -108,6 +113,27 @@ test('a stuck workflow is reported with its reason, and with the reset if it can
   ]);
 });
 
+const ui = { address: 'http://ui', namespace: 'davit' };
+test('a stuck workflow has a link, and pipelines that wait have the list of them', () => {
+  expect(stuckFindings([{ workflowId: 'pipeline/x/1', failed: 4 }], 1, ui)[0]?.found).toContain(
+    ' http://ui/namespaces/davit/workflows/pipeline%2Fx%2F1',
+  );
+  const found = waitFindings({ person: 1, worker: 2, still: 3 }, ui);
+  expect(found.map(({ name, verdict }) => [name, verdict])).toEqual([
+    ["Temporal's UI", 'ok'],
+    ['waits for a person', 'ok'],
+    ['waits for a worker', 'warn'],
+    ['stands still', 'ok'],
+  ]);
+  expect(found[1]?.found).toMatch(/^1 pipeline: http:\/\/ui\/namespaces\/davit\/workflows\?query=.*person/);
+  expect(waitFindings({ person: 0, worker: 0, still: 0 }, undefined)).toMatchObject([
+    { found: expect.stringContaining('temporal_ui') },
+    { found: '0 pipelines' },
+    { verdict: 'ok' },
+    {},
+  ]);
+});
+
 test('a target without a worker is named with the command that adds one', () => {
   const found = targetFindings([worker({ targets: ['prod'] })], ['prod', 'staging']);
   expect(found).toMatchObject([
@@ -154,4 +180,18 @@ test.each([
   const found = egressFinding(state);
   expect(found.verdict).toBe(verdict);
   expect(found.found).toContain(text);
+});
+
+test('an engine that does not trust a certificate on the way to an image: the remedy names its file', async () => {
+  const engine = {
+    pullImage: async (): Promise<never> => {
+      throw new DavitError(
+        'engine/failed',
+        'Get "https://ci.lan/registry/token": x509: certificate signed by unknown authority',
+      );
+    },
+  };
+  const [found] = await checkRegistryFromEngine(engine, { kind: 'docker' }, 'images.lan:5000');
+  expect(found).toMatchObject({ verdict: 'fail', name: 'registry, from the engine' });
+  expect(found?.remedy).toContain('/etc/docker/certs.d/images.lan:5000/ca.crt');
 });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PipelineStatus } from '../../../../src/plan/model/protocol.ts';
-import { detailsText, keyword, keywords, summaryText } from '../../../../src/plan/policy/display-text.ts';
+import { detailsText } from '../../../../src/plan/policy/details-text.ts';
+import { keyword, keywords, summaryText } from '../../../../src/plan/policy/display-text.ts';
 
 const bytes = (text: string): number => Buffer.byteLength(text);
 const wild = fc.string({ unit: 'binary', maxLength: 700 });

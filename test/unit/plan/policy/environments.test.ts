@@ -6,6 +6,7 @@ import {
   MAX_ENVIRONMENTS,
   nextStop,
   stopNow,
+  stopOfRef,
   stopWithPipeline,
   markStopped,
 } from '../../../../src/plan/policy/environments.ts';
@@ -56,6 +57,24 @@ describe('what a project knows of its environments', () => {
     expect(now && dueAt(now, 1_010)).toMatchObject([{ name: 'review', stoppedBy: 'ada' }]);
     expect(stopNow(markStopped(review, 'review', 1), 'review', 'ada', 2)).toBeUndefined();
     expect(stopNow(review, 'other', 'ada', 2)).toBeUndefined();
+  });
+  test('what was deployed from a ref stops when the ref is gone, and nothing else', () => {
+    const from = (ref: string, change: EnvironmentChange, name: string) => ({
+      ...release(name, change),
+      ref,
+    });
+    let list: EnvironmentState[] = [];
+    list = changeEnvironment(list, from('branch:a', start({ onStop: 'stop' }), 'review/a'), 1_000);
+    list = changeEnvironment(list, from('branch:b', start({ onStop: 'stop' }), 'review/b'), 1_000);
+    list = changeEnvironment(list, from('branch:a', start(), 'without a job'), 1_000);
+    list = changeEnvironment(list, from('branch:a', start({ onStop: 'stop' }), 'later'), 3_000);
+    list = changeEnvironment(list, release('of an earlier version', start({ onStop: 'stop' })), 1_000);
+    const gone = { refKind: 'branch', ref: 'a', at: 2_000 } as const;
+    const stopping = stopOfRef(list, gone, 2_500) ?? [];
+    expect(dueAt(stopping, 2_500).map((one) => one.name)).toEqual(['review/a']);
+    expect(stopOfRef(list, { ...gone, refKind: 'merge_request' }, 2_500)).toBeUndefined();
+    const begun = withStopRequest(stopping, 'review/a', true, 2_500);
+    expect(stopOfRef(begun, gone, 2_600)).toBeUndefined();
   });
   test('an open pipeline is asked repeatedly, with growing pauses; a closed one once', () => {
     let list: EnvironmentState[] = review;

@@ -56,6 +56,14 @@ describe('a lock', () => {
   test('has one holder; the next gets it when it is given back', () => {
     expect(play([asks(1), asks(2), gives(1)]).said).toEqual(['1 granted', '2 granted']);
   });
+  test('lets a person deploy an older pipeline again, with a higher number', () => {
+    const { said, lock } = play([asks(3), gives(3), asks(2, { asked: true }), gives(2), asks(2)]);
+    expect(said).toEqual(['3 granted', '2 granted', '2 outdated']);
+    expect(lock.seq).toBe(3_002);
+    expect(play([asks(3), gives(3), asks(2, { asked: true }), gives(2), asks(4)]).said.at(-1)).toBe(
+      '4 granted',
+    );
+  });
   test('refuses an older deployment once a newer one has changed the target, whenever it asked', () => {
     expect(play([asks(3), asks(2), gives(3)]).said).toEqual(['3 granted', '2 outdated']);
     expect(play([asks(3), gives(3), asks(2)]).said).toEqual(['3 granted', '2 outdated']);

@@ -140,6 +140,11 @@ describe('a deleted ref', () => {
     expect(knownTrigger(memory, push('b', 'a', 'd1'), 'arrives')).toBe('repeated');
     expect(knownTrigger(memory, push('b', 'a', 'd2'), 'arrives')).toBe('ask');
   });
+  test('is forgotten where the forge does not say what it pointed at', () => {
+    const memory = started(push('b', 'a', 'd1'));
+    rememberDeletion(memory, main);
+    expect([headOf(memory, main), pushedHead(memory, main)]).toEqual([undefined, undefined]);
+  });
   test('is not forgotten if it has moved since', () => {
     const memory = started(push('b', 'a', 'd1'), push('c', '0', 'd2'));
     rememberDeletion(memory, { ...main, before: 'b' });

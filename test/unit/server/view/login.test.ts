@@ -2,10 +2,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { knownTokens } from '../../../../src/server/auth.ts';
 import { Guesses } from '../../../../src/server/view/guesses.ts';
-import { SESSION_MS, sessions } from '../../../../src/server/view/session.ts';
+import { openSessions, SESSION_MS } from '../../../../src/server/view/session.ts';
 import { localPath } from '../../../../src/server/view/visitor.ts';
 import { sha256 } from '../../../../src/utils/sha256.ts';
-import { pipeline, testServer, TOKENS, type TestServer } from '../../../support/server.ts';
+import { bearer, pipeline, testServer, TOKENS, type TestServer } from '../../../support/server.ts';
 
 let server: TestServer;
 beforeEach(async () => {
@@ -121,6 +121,28 @@ describe('a session', () => {
     expect([answer.statusCode, answer.headers.location]).toEqual([303, '/']);
     expect([answer.headers['set-cookie']].flat()).toHaveLength(2);
     expect(await see(cookie)).toBe(401);
+    const value = cookie.slice('davit='.length);
+    expect((await openSessions(server.deps)).user(value)).toBeUndefined();
+    const other = (await login(TOKENS.reader)).slice('davit='.length);
+    expect((await openSessions(server.deps)).user(other)?.name).toBe('the reader');
+  });
+  test('that ends at the same time as others ends for good', async () => {
+    const known = await openSessions(server.deps);
+    const values = Array.from({ length: 5 }, () => known.begin(TOKENS.reader)?.value ?? '');
+    await Promise.all(values.map((value) => known.end(value)));
+    const later = await openSessions(server.deps);
+    expect(values.map((value) => later.user(value))).toEqual(values.map(() => undefined));
+  });
+  test('that has ended is opened again by no worker', async () => {
+    for (const token of [TOKENS.worker, TOKENS.control]) {
+      const answer = await server.app.inject({
+        method: 'POST',
+        url: '/internal/v1/records/put',
+        headers: bearer(token),
+        payload: { name: 'sessions/ended', value: { ended: [] } },
+      });
+      expect(answer.statusCode).toBe(403);
+    }
   });
   test('does not open the API', async () => {
     const cookie = await login(TOKENS.operator);
@@ -141,7 +163,7 @@ describe('a session', () => {
       expect(await see(bad), bad).toBe(401);
     expect(await see(`a=b; ${cookie}; c=d`)).toBe(200);
   });
-  test('counts for its time, as long as the token counts, with the role of now', () => {
+  test('counts for its time, as long as the token counts, with the role of now', async () => {
     const users = [
       {
         name: 'ada',
@@ -151,13 +173,15 @@ describe('a session', () => {
     ];
     const tokens = knownTokens({ users: () => users, cliToken: 'cli-token-1234567890', owner: 'me' });
     let now = 1_000;
-    const known = sessions({ keys: server.deps.keys, tokens }, () => now);
+    const { keys, records } = server.deps;
+    const known = await openSessions({ keys, tokens, records }, () => now);
     const value = known.begin('ada-token-1234567890')?.value ?? '';
     expect(known.user(value)).toEqual({ name: 'ada', role: 'operator' });
     users[0] = { name: 'ada', role: 'reader', token_sha256: sha256('ada-token-1234567890') };
     expect(known.user(value)).toEqual({ name: 'ada', role: 'reader' });
     // After a restart too.
-    expect(sessions({ keys: server.deps.keys, tokens }, () => now).user(value)?.name).toBe('ada');
+    const restarted = () => openSessions({ keys, tokens, records }, () => now);
+    expect((await restarted()).user(value)?.name).toBe('ada');
     now += SESSION_MS - 1;
     expect(known.user(value)?.name).toBe('ada');
     now += 1;
@@ -166,9 +190,8 @@ describe('a session', () => {
     users[0] = { name: 'ada', role: 'reader', token_sha256: sha256('another-token-1234567890') };
     expect(known.user(value)).toBeUndefined();
   });
-  test('cannot be made longer, nor of another user', () => {
-    const { keys, tokens } = server.deps;
-    const known = sessions({ keys, tokens });
+  test('cannot be made longer, nor of another user', async () => {
+    const known = await openSessions(server.deps);
     const [version, key, id, until, holder, mac] = (known.begin(TOKENS.reader)?.value ?? '').split('.');
     const other = (known.begin(TOKENS.operator)?.value ?? '').split('.')[4];
     expect(known.user([version, key, id, until, holder, mac].join('.'))?.name).toBe('the reader');
