@@ -1,11 +1,9 @@
 /** What a pipeline knows of its repository at a real Gitea. */
-import { execFileSync } from 'node:child_process';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { describeWithParts } from '../parts/with-parts.ts';
 import { giteaPart } from '../parts/gitea.ts';
-import { urlOf } from './support/gitea.ts';
 import { ALWAYS, job, ONE_JOB, pipeline, Repository } from './support/repository.ts';
-import { endOf, logOf, pipelineOf, succeeds, world } from './support/world.ts';
+import { endOf, logOf, pipelineOf } from './support/world.ts';
 
 await describeWithParts('facts of a repository at a Gitea', [giteaPart], () => {
   test('its default branch is the one that Gitea says', async () => {
@@ -16,42 +14,6 @@ await describeWithParts('facts of a repository at a Gitea', [giteaPart], () => {
     const id = await pipelineOf(await repository.delivery(() => copy.push('trunk')));
     expect((await endOf(id)).state).toBe('success');
     expect(await logOf(id, 'unit')).toContain('default trunk');
-  });
-
-  test('CI_REGISTRY_IMAGE is a place at its registry, and builds go there unless told otherwise', async () => {
-    const host = new URL(urlOf(world().gitea)).host;
-    const image = `${host}/acme/placed`;
-    afterAll(() => {
-      execFileSync('sh', ['-c', 'docker rmi -f $(docker images -q "$1") || true', 'sh', image], {
-        stdio: 'ignore',
-      });
-    });
-    const repository = await Repository.make('placed', { files: ONE_JOB });
-    const copy = await repository.copy();
-    await copy.commit({
-      Dockerfile: 'ARG BASE\nFROM $BASE\nRUN echo placed >/tool.txt\n',
-      ...pipeline({
-        stages: ['build', 'push', 'test'],
-        build: {
-          stage: 'build',
-          build: {
-            context: '.',
-            dockerfile: 'Dockerfile',
-            platforms: ['amd64'],
-            args: { BASE: '$DAVIT_HELPER_IMAGE' },
-          },
-        },
-        push: { stage: 'push', push: { from: 'build', tags: ['1'], manifest: true } },
-        use: {
-          stage: 'test',
-          image: '$CI_REGISTRY_IMAGE:1',
-          script: ['cat /tool.txt', 'echo "$CI_REGISTRY_IMAGE $CI_PROJECT_PATH $CI_PROJECT_URL"'],
-        },
-      }),
-    });
-    const id = await pipelineOf(await repository.delivery(() => copy.push('main')));
-    await succeeds(id);
-    expect(await logOf(id, 'use')).toContain(`${image} acme/placed ${urlOf(world().gitea)}/acme/placed`);
   });
 
   test('a branch pipeline knows the open merge requests of its branch', async () => {

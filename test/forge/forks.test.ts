@@ -146,8 +146,9 @@ await describeWithParts('pull requests at a Gitea', [giteaPart], () => {
     const delivered = await repository.delivery(push);
     expect(delivered.payload).toMatchObject({ pull_request: { head: { label: '' } } });
     const id = await pipelineOf(delivered);
-    const status = await endOf(id);
-    expect(status).toMatchObject({ fork: true, state: 'failed' });
+    // Its release and its environment are left out.
+    const status = await succeeds(id);
+    expect(status.fork).toBe(true);
     expect(status.protected).toBeUndefined();
     const log = await logOf(id, 'steal');
     expect(log).toContain('plain 0 protected 0');
