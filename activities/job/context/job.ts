@@ -1,5 +1,6 @@
 /** One attempt in progress, as its activity sees it. */
 import { type Arch, isArch } from '../../../src/plan/model/ids.ts';
+import { archOfQueue } from '../../../src/plan/model/queues.ts';
 import type { ImageInfo } from '../../../src/adapters/ports.ts';
 import type { ApitestSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
@@ -67,8 +68,17 @@ const loadSpec = (deps: JobDeps, input: RunInput): Promise<ContainerSpec> =>
   readSpec(deps.blobs, input.spec, input.kind === 'apitest' ? 'apitest' : 'script');
 
 /** The job's own architecture, otherwise that of its queue, otherwise the worker's first. */
-export function archOf({ spec, input, deps, lease }: Job): Arch {
+export function archOf({
+  spec,
+  input,
+  deps,
+  lease,
+}: {
+  spec: Pick<ContainerSpec, 'arch'>;
+  input: Pick<RunInput, 'tags'>;
+  deps: { worker: Pick<JobDeps['worker'], 'arches'> };
+  lease: Pick<Job['lease'], 'taskQueue'>;
+}): Arch {
   const named = spec.arch ?? input.tags.find(isArch);
-  const queue = isArch(lease.taskQueue) ? lease.taskQueue : undefined;
-  return named ?? queue ?? deps.worker.arches[0] ?? 'amd64';
+  return named ?? archOfQueue(lease.taskQueue) ?? deps.worker.arches[0] ?? 'amd64';
 }

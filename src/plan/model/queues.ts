@@ -11,8 +11,14 @@ export const deployTargetOf = (queue: string): string | undefined =>
   queue.startsWith(DEPLOY) ? queue.slice(DEPLOY.length) : undefined;
 export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${sendable(tag)}`);
 
+const FORKS = 'forks-';
 /** Queue of jobs of forks, polled by workers that accept them. */
-export const forkQueue = (queue: string): string => `forks-${queue}`;
+export const forkQueue = (queue: string): string => `${FORKS}${queue}`;
+/** Architecture of the jobs of a queue; undefined where the queue does not tell it. */
+export function archOfQueue(queue: string): Arch | undefined {
+  const name = queue.startsWith(FORKS) ? queue.slice(FORKS.length) : queue;
+  return isArch(name) ? name : undefined;
+}
 
 /** Maximum length of the name of a job or a tag, as in GitLab. Temporal accepts 1,000 bytes. */
 export const NAME_CHARS = 255;
