@@ -12,6 +12,7 @@ test('transient errors are those that another attempt may avoid although nobody 
     'git/unreachable',
     'forge/away',
     'store/unreachable',
+    'auth/too-often',
     'server/busy',
     'temporal/unreachable',
   ]);

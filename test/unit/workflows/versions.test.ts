@@ -25,6 +25,7 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'messages-proven',
     'ends-as-its-pipeline',
     'status-of-each-state',
+    'waits-in-groups',
   ]);
 });
 
