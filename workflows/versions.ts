@@ -59,6 +59,8 @@ export const VERSIONS = {
   statusOfEachState: { id: 'status-of-each-state', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** What waits for a person or a worker is searchable by one word, and an optional manual job waits for nobody. */
   waitsInGroups: { id: 'waits-in-groups', since: '2026-11-30', removableFrom: '2027-01-29' },
+  /** A step of a ref that was delivered out of order is not started again by the reconciler. */
+  reorderedIsKnown: { id: 'reordered-is-known', since: '2026-11-30', removableFrom: '2027-01-29' },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

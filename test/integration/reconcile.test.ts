@@ -186,3 +186,42 @@ test('a delivery that came first is not started again, and a head that has moved
   await world.end('raced/1');
   expect(await starts(slug)).toBe(1);
 });
+
+test('pushes that arrive in another order than they were made start once each', async () => {
+  const slug = 'reordered';
+  const a = await commit('seven');
+  const [b, c, d] = [await commit('eight'), await commit('nine'), await commit('ten')];
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: d });
+  for (const [before, after, id] of [
+    [c, d, 'd3'],
+    [a, b, 'd1'],
+    [b, c, 'd2'],
+  ] as const)
+    await world.end(await world.push(slug, delivered(slug, { before, after, id })));
+  const found = delivered(slug, { before: c, after: d, id: 'reconcile:1' });
+  const key = pushKey({ ref: MAIN, before: ZERO, after: d });
+  await signalTrigger(world.client, { ...found, key, reconciled: { ref: MAIN, after: d } });
+  expect((await decided(slug, key)).state).toBe('duplicate');
+  // A redelivery of the last push changes nothing either, and what follows it starts.
+  await signalTrigger(world.client, delivered(slug, { before: c, after: d, id: 'd4' }));
+  const e = await commit('eleven');
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: e });
+  expect(await world.push(slug, delivered(slug, { before: d, after: e, id: 'd5' }))).toBe('reordered/4');
+  await world.end('reordered/4');
+  expect(await starts(slug)).toBe(4);
+});
+
+test('a commit that was pushed back, whose delivery is lost, is found', async () => {
+  const slug = 'backlost';
+  const [a, b] = [await commit('twelve'), await commit('thirteen')];
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: b });
+  await world.end(await world.push(slug, delivered(slug, { before: a, after: b, id: 'd1' })));
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: a });
+  await world.end(await world.push(slug, delivered(slug, { before: b, after: a, id: 'd2' })));
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: b });
+  const found = delivered(slug, { before: a, after: b, id: 'reconcile:1' });
+  const key = pushKey({ ref: MAIN, before: ZERO, after: b });
+  await signalTrigger(world.client, { ...found, key, reconciled: { ref: MAIN, after: b } });
+  expect(await decided(slug, key)).toMatchObject({ state: 'started', pipeline: 'backlost/3' });
+  await world.end('backlost/3');
+});

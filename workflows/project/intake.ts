@@ -20,6 +20,7 @@ import {
   forgetQueued,
   headOf,
   isForgeEvent,
+  isReordered,
   lateness,
   newerThan,
   rememberLate,
@@ -130,9 +131,19 @@ export class Intake {
     const { mergeRequest: request, sha } = trigger;
     const key = request ? mergeKey({ iid: request.iid, before, sha }) : pushKey({ ref, before, after });
     const exact: Trigger = { ...trigger, before, key };
-    await this.#startOnce(exact, knownTrigger(this.#memory, exact, 'begins'));
+    const state = knownTrigger(this.#memory, exact, 'begins');
+    if (state === 'ask' && isReordered(this.#memory, exact) && hasVersion('reorderedIsKnown'))
+      return this.#rememberReordered(trigger, exact);
+    await this.#startOnce(exact, state);
     const known = this.#memory.keys.find((entry) => entry.key === exact.key);
     this.#remember(trigger, { state: known?.state ?? 'duplicate', pipeline: known?.pipeline });
+  }
+
+  /** Its delivery came: the head is what the forge says, and what arrived last is older. */
+  #rememberReordered(trigger: Trigger, exact: Trigger): void {
+    const pipeline = this.#memory.keys.find((entry) => entry.key === exact.key)?.pipeline;
+    if (pipeline) rememberHead(this.#memory, exact, pipeline);
+    this.#remember(trigger, { state: 'duplicate', pipeline });
   }
 
   async #startOnce(trigger: Trigger, known: 'new' | 'repeated' | 'ask'): Promise<void> {

@@ -80,6 +80,13 @@ export const isWanted = (memory: ProjectMemory, trigger: Trigger): boolean => {
   );
 };
 
+/**
+ * True of what the reconciler found, if the same step of the ref was delivered before: pushes have arrived in another
+ * order than they were made. A push back to the commit is not such a step: the head was made by a push from it.
+ */
+export const isReordered = (memory: ProjectMemory, trigger: Trigger): boolean =>
+  pushedHead(memory, trigger)?.before !== trigger.sha;
+
 /** The late push is now the first one known before the head: the push before it may arrive even later. */
 export function rememberLate(memory: ProjectMemory, trigger: Trigger): void {
   const ref = refKey(trigger);

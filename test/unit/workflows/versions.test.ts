@@ -26,6 +26,7 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'ends-as-its-pipeline',
     'status-of-each-state',
     'waits-in-groups',
+    'reordered-is-known',
   ]);
 });
 
