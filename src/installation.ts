@@ -170,6 +170,11 @@ export const installationSchema = z.strictObject({
         token_hosts: z.array(z.string()).optional(),
         /** Used as CI_REGISTRY. */
         default: z.boolean().default(false),
+        /**
+         * Where a project's images are below it. `repository`: by its name at the forge, as the registries of Gitea and
+         * GitLab need it.
+         */
+        paths: z.enum(['project', 'repository']).default('project'),
       }),
     )
     .default([]),

@@ -7,6 +7,7 @@ import type { CompileRequest } from '../../src/compiler/request.ts';
 import type { KnownProject } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
+import { rootOf } from '../../src/match/image-permission.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import { findFile, PIPELINE_FILES } from './pipeline-file.ts';
 import type { FetchedSource } from './source.ts';
@@ -44,14 +45,19 @@ export async function requestOf(
   const file = given?.file ?? (await findFile(() => deps.blobs.getStream(fetched.source), names));
   if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
   const fleet = await deps.fleet.live();
+  const registry = (await deps.registries.default()).host;
+  const paths = facts.config.registries.find(({ host }) => host === registry)?.paths;
   return {
     file,
     trigger,
     iid: input.iid,
     number: input.number,
-    project: projectFacts(project, { known, trigger, protectedRef }),
+    project: {
+      ...projectFacts(project, { known, trigger, protectedRef }),
+      imageRoot: rootOf({ paths }, project),
+    },
     instanceVariables: variablesOf(facts.config.variables),
-    registry: (await deps.registries.default()).host,
+    registry,
     helperImage: facts.config.helper_image,
     defaultImage: facts.config.default_image,
     defaultArch: facts.config.default_arch,

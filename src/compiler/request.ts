@@ -28,6 +28,8 @@ export interface CompileRequest {
     gitlabApi?: string;
     /** Where the source is fetched from, without credentials. */
     cloneUrl?: string;
+    /** Where its images are below `registry`; absent: under the slug. */
+    imageRoot?: string;
     /** Repositories beside its own that it may push to. */
     pushTo?: readonly string[];
     /** Whether a branch is protected. */

@@ -1,6 +1,7 @@
 /**
  * Whose images a project may use. The installation's own registry has one account for all, so davit itself keeps
- * its projects apart there: by the first part of the repository, which is the name of a project. Pure.
+ * its projects apart there: by the first part of the repository, which is the name of a project, or with
+ * `paths: repository` by the project's name at the forge. Pure.
  */
 import { parseImageName } from './image-name.ts';
 
@@ -13,8 +14,32 @@ export interface ImageAsk {
   local?: boolean | undefined;
 }
 export interface ImageRules {
-  registries: readonly { host: string; default?: boolean }[];
-  projects: readonly { name: string; images_to?: readonly string[] }[];
+  registries: readonly ({ host: string; default?: boolean } & RegistryPaths)[];
+  projects: readonly ({ name: string; images_to?: readonly string[] } & Placed)[];
+}
+/** How a registry names the place of a project: by its name here, or by its name at the forge. */
+export interface RegistryPaths {
+  paths?: 'project' | 'repository' | undefined;
+}
+interface Placed {
+  name: string;
+  /** Its name at the forge. */
+  repository?: string | undefined;
+}
+
+/** The place of a project's images below a registry: `shop`, or `acme/shop` at a forge's own registry. */
+export const rootOf = ({ paths }: RegistryPaths, { name, repository }: Placed): string =>
+  paths === 'repository' && repository !== undefined ? repository.toLowerCase() : name;
+
+/** The project with this place, or whose place is the nearest above it; empty: of no project. */
+function ownerOf(repository: string, registry: RegistryPaths, projects: readonly Placed[]): string {
+  const above = projects
+    .map((project) => ({ name: project.name, root: rootOf(registry, project) }))
+    .filter(({ root }) => repository === root || repository.startsWith(`${root}/`))
+    .toSorted((a, b) => b.root.length - a.root.length);
+  if (above[0]) return above[0].name;
+  // A project that the installation file does not have, such as the folder of a `davit run`.
+  return registry.paths === 'repository' ? '' : (repository.split('/')[0] ?? '');
 }
 
 /** Where the images of forks are, below the registry: `forks/PROJECT`. */
@@ -28,7 +53,7 @@ export function imageRefusal(image: string, ask: ImageAsk, rules: ImageRules): s
   if (host !== own?.host) return undefined;
   const [first = '', second = ''] = repository.split('/');
   const ofForks = first === FORKS && second !== '';
-  const owner = ofForks ? second : first;
+  const owner = ofForks ? second : ownerOf(repository, own, rules.projects);
   if (owner === ask.project && (!ask.fork || ofForks)) return undefined;
   const known = rules.projects.find((one) => one.name === owner);
   const gives = known?.images_to ?? [];

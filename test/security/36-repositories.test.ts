@@ -81,6 +81,23 @@ test('names that look like the own one are others', () => {
   expect(pushRefusal(`${HOST}/b/cache/protected`, of, { pushTo: ['*'], local: true })).toContain(
     'only davit',
   );
+  const placed = { ...of, root: 'acme/shop' };
+  const mayPlaced = (path: string): boolean => pushRefusal(path, placed, { pushTo: [] }) === undefined;
+  for (const path of ['acme/shop', 'acme/shop/api']) expect(mayPlaced(`${HOST}/${path}`)).toBe(true);
+  for (const path of [
+    'a',
+    'acme',
+    'acme/shops',
+    'acme/shop/cache',
+    'acme/other',
+    'forks/a',
+    'forks/acme/shop',
+  ])
+    expect([path, mayPlaced(`${HOST}/${path}`)]).toEqual([path, false]);
+  expect(pipelineRepository(`${HOST}/acme/shop/api`, placed)).toBe(
+    `${HOST}/acme/shop/pipelines/protected/api`,
+  );
+  expect(cacheRepository(`${HOST}/acme/shop`, placed)).toBe(`${HOST}/acme/shop/cache/protected`);
   expect(pipelineRepository('hub.test/a', of)).toBe('hub.test/a');
   expect(cacheRepository('hub.test:443/a', of)).toBe(`${HOST}/a/cache/protected/hub.test-443/a`);
 });

@@ -38,6 +38,28 @@ describe('an image of the installation’s registry', () => {
   });
 });
 
+test('at the registry of a forge, images belong to projects by their names there', () => {
+  const forge = {
+    registries: [{ host: HOST, default: true, paths: 'repository' as const }],
+    projects: [
+      { name: 'shop', repository: 'Acme/Shop' },
+      { name: 'acme', repository: 'acme/other' },
+      { name: 'deep', repository: 'acme/shop/deep', images_to: ['acme'] },
+    ],
+  };
+  const may = (image: string, project: string, fork = false): boolean =>
+    imageRefusal(`${HOST}/${image}`, { project, fork }, forge) === undefined;
+  for (const image of ['acme/shop:1', 'acme/shop/api', 'acme/unknown', 'shop'])
+    expect([image, may(image, 'shop')]).toEqual([image, true]);
+  for (const image of ['acme/other', 'acme/other/x', 'acme/shop/deep/x'])
+    expect([image, may(image, 'shop')]).toEqual([image, false]);
+  expect(may('acme/shop/deep/x', 'acme')).toBe(true);
+  // The name of the project says nothing there, neither do names that only begin alike.
+  expect(may('acme/shop', 'acme')).toBe(false);
+  expect(may('acme/shopping', 'acme')).toBe(true);
+  for (const image of ['acme/shop', 'acme/unknown']) expect(may(image, 'shop', true)).toBe(false);
+});
+
 test('the name of an image is no beginning of an id', () => {
   expect(isNamed('alpine', ['alpine:latest'])).toBe(true);
   expect(isNamed('docker.io/library/alpine:3', ['alpine:3'])).toBe(true);

@@ -121,6 +121,7 @@ function buildRepositories(
 const repositoriesOf = ({ request }: PlanContext): ProjectRepositories => ({
   project: request.project.slug,
   registry: request.registry,
+  root: request.project.imageRoot,
   protectedRef: request.project.protectedRef,
 });
 

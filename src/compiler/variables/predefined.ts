@@ -29,7 +29,7 @@ export const pipelineSource = (request: CompileRequest): string => SOURCES[event
 
 export const projectDir = (request: CompileRequest): string => `/builds/${request.project.slug}`;
 export const registryImage = (request: CompileRequest): string =>
-  `${request.registry}/${request.project.slug}`;
+  `${request.registry}/${request.project.imageRoot ?? request.project.slug}`;
 export const pipelineUrl = (request: CompileRequest): string =>
   `${request.serverUrl}/pipelines/${request.project.slug}/${request.iid}`;
 

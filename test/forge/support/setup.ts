@@ -96,6 +96,7 @@ function writeInstallation(home: string, { gitea, botToken }: { gitea: GiteaPlac
     username: PEOPLE.bot.name,
     password: token,
     default: true,
+    paths: 'repository',
   };
   // One machine for everything: forks run here too, in the image of all stories.
   const worker = { forks: true, fork_images: ['davit/helper:*'] };
