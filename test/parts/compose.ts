@@ -70,11 +70,14 @@ export const composeEnginePart: Part = {
     const former = join(settings.cache, 'parts', this.name, 'data');
     if (await stat(former).catch(() => undefined)) await rename(former, data);
     const work = await mkdtemp(join(tmpdir(), 'davit-compose-part-'));
+    let builtFor = '';
     try {
       const engine = await ComposeEngine.start(data, { network: true });
       try {
         await ensureImages({ engine, settings, folder: work, progress });
         const project = await copyProject(work);
+        // Of the copy: the checkout may change during the build.
+        builtFor = keyFile(project);
         await progress.step('docker compose build', async () => {
           const env = { DOCKER_GID: '0' };
           const done = await engine.run(compose, ['build'], { cwd: project, env, timeoutMs: BUILD_MS });
@@ -86,7 +89,7 @@ export const composeEnginePart: Part = {
     } finally {
       await rm(work, { recursive: true, force: true });
     }
-    await writeFile(join(folder, keyFile()), '');
+    await writeFile(join(folder, builtFor), '');
   },
 };
 
@@ -100,10 +103,10 @@ export async function copyProject(into: string): Promise<string> {
 }
 
 /** The name covers everything that a build fetches: if that changes, the part is built again. */
-function keyFile(): string {
+function keyFile(root = ROOT): string {
   const hash = createHash('sha256').update(JSON.stringify(namedImages()));
   for (const name of ['Dockerfile', 'package.json', 'package-lock.json'])
-    hash.update(readFileSync(join(ROOT, name)));
+    hash.update(readFileSync(join(root, name)));
   return `made-${hash.digest('hex').slice(0, 16)}`;
 }
 
