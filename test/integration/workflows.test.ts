@@ -50,6 +50,8 @@ describe.concurrent('a project', () => {
     expect(world.runs('back')).toBe(3);
   });
 
+  /** Each look asks every open project, while other tests keep the workers busy. */
+  const SLOW_MS = 120_000;
   test('counts an event that waits for its pipeline as open', async () => {
     world.project('queued', { plan: one, claimUntil: true });
     const receivedAt = 1_234;
@@ -60,6 +62,7 @@ describe.concurrent('a project', () => {
     await until(
       'the collector knows it',
       seen((at) => at === receivedAt),
+      SLOW_MS,
     );
     world.fakes.open('queued', 'claimed');
     await until('it has a pipeline', async () => (await world.lookup('queued', 'push:main:a:b')).pipeline);
@@ -67,6 +70,7 @@ describe.concurrent('a project', () => {
     await until(
       'it has begun',
       seen((at) => at === undefined || at > receivedAt),
+      SLOW_MS,
     );
   });
 

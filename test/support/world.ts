@@ -160,8 +160,8 @@ export class World {
 }
 
 /** Polls until there is a result; after 30 s it fails and names what it waited for. */
-export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 30_000;
+export async function until<T>(what: string, ask: () => Promise<T | undefined>, forMs = 30_000): Promise<T> {
+  const deadline = Date.now() + forMs;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
