@@ -190,25 +190,31 @@ test('a delivery that came first is not started again, and a head that has moved
 test('pushes that arrive in another order than they were made start once each', async () => {
   const slug = 'reordered';
   const a = await commit('seven');
-  const [b, c, d] = [await commit('eight'), await commit('nine'), await commit('ten')];
-  world.project(slug, { plan: planOf([{ key: 'a' }]), head: d });
+  const [b, c, d, e] = [
+    await commit('eight'),
+    await commit('nine'),
+    await commit('ten'),
+    await commit('eleven'),
+  ];
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: e });
   for (const [before, after, id] of [
+    [d, e, 'd4'],
     [c, d, 'd3'],
     [a, b, 'd1'],
     [b, c, 'd2'],
   ] as const)
     await world.end(await world.push(slug, delivered(slug, { before, after, id })));
-  const found = delivered(slug, { before: c, after: d, id: 'reconcile:1' });
-  const key = pushKey({ ref: MAIN, before: ZERO, after: d });
-  await signalTrigger(world.client, { ...found, key, reconciled: { ref: MAIN, after: d } });
+  const found = delivered(slug, { before: d, after: e, id: 'reconcile:1' });
+  const key = pushKey({ ref: MAIN, before: ZERO, after: e });
+  await signalTrigger(world.client, { ...found, key, reconciled: { ref: MAIN, after: e } });
   expect((await decided(slug, key)).state).toBe('duplicate');
   // A redelivery of the last push changes nothing either, and what follows it starts.
-  await signalTrigger(world.client, delivered(slug, { before: c, after: d, id: 'd4' }));
-  const e = await commit('eleven');
-  world.project(slug, { plan: planOf([{ key: 'a' }]), head: e });
-  expect(await world.push(slug, delivered(slug, { before: d, after: e, id: 'd5' }))).toBe('reordered/4');
-  await world.end('reordered/4');
-  expect(await starts(slug)).toBe(4);
+  await signalTrigger(world.client, delivered(slug, { before: d, after: e, id: 'd5' }));
+  const f = await commit('last');
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: f });
+  expect(await world.push(slug, delivered(slug, { before: e, after: f, id: 'd6' }))).toBe('reordered/5');
+  await world.end('reordered/5');
+  expect(await starts(slug)).toBe(5);
 });
 
 test('a commit that was pushed back, whose delivery is lost, is found', async () => {

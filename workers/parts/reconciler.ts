@@ -1,6 +1,6 @@
 /**
  * The reconciler's timer: which projects are compared, when, and how many at once. After a start, and after the server
- * was away, what moved meanwhile is found within half a minute: no delivery of it can arrive any more.
+ * was away, what moved meanwhile is found within a minute. Deliveries that are on their way have that time to arrive.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { reconcile, type ReconcileDeps } from '../../activities/pipeline/reconcile.ts';
@@ -16,7 +16,7 @@ const JITTER = 0.2;
 /** Part of `every`: if another control worker has compared within this time, this one skips it. */
 const FRESH = 0.5;
 /** After an absence: deliveries that are on their way arrive first, with what only they know. */
-const SETTLE_MS = 10_000;
+const SETTLE_MS = 30_000;
 /** Between two looks at whether the server is there. */
 const PROBE_MS = 20_000;
 

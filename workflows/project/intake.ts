@@ -17,10 +17,11 @@ import {
 } from '../../src/plan/model/ids.ts';
 import {
   applyDeletions,
+  deliveredStep,
+  deliveryWaits,
   forgetQueued,
   headOf,
   isForgeEvent,
-  isReordered,
   lateness,
   newerThan,
   rememberLate,
@@ -125,24 +126,28 @@ export class Intake {
   async #processReconciled(trigger: Trigger, { ref, after }: { ref: string; after: string }): Promise<void> {
     const last = pushedHead(this.#memory, trigger);
     if (last?.sha === trigger.sha) return this.#remember(trigger, { state: 'duplicate' });
+    const step = deliveredStep(this.#memory, trigger);
+    const isEarly = deliveryWaits(this.#memory, trigger);
+    if ((step || isEarly) && hasVersion('reorderedIsKnown')) {
+      // The reconciler looks again.
+      if (isEarly || !step) return forgetQueued(this.#memory, trigger.key);
+      return this.#rememberStep(trigger, step);
+    }
     if (!(await this.#isHead(trigger))) return forgetQueued(this.#memory, trigger.key);
     // For a tag, the memory has the commit and not the tag object.
     const before = trigger.refKind !== 'tag' && last ? last.sha : trigger.before;
     const { mergeRequest: request, sha } = trigger;
     const key = request ? mergeKey({ iid: request.iid, before, sha }) : pushKey({ ref, before, after });
     const exact: Trigger = { ...trigger, before, key };
-    const state = knownTrigger(this.#memory, exact, 'begins');
-    if (state === 'ask' && isReordered(this.#memory, exact) && hasVersion('reorderedIsKnown'))
-      return this.#rememberReordered(trigger, exact);
-    await this.#startOnce(exact, state);
+    await this.#startOnce(exact, knownTrigger(this.#memory, exact, 'begins'));
     const known = this.#memory.keys.find((entry) => entry.key === exact.key);
     this.#remember(trigger, { state: known?.state ?? 'duplicate', pipeline: known?.pipeline });
   }
 
-  /** Its delivery came: the head is what the forge says, and what arrived last is older. */
-  #rememberReordered(trigger: Trigger, exact: Trigger): void {
-    const pipeline = this.#memory.keys.find((entry) => entry.key === exact.key)?.pipeline;
-    if (pipeline) rememberHead(this.#memory, exact, pipeline);
+  /** Its delivery came: the head is what the forge says, and what arrived last is older. Later deliveries count. */
+  #rememberStep(trigger: Trigger, { before, pipeline }: { before: string; pipeline: PipelineId }): void {
+    const { reconciled: _reconciled, ...delivered } = trigger;
+    rememberHead(this.#memory, { ...delivered, before }, pipeline);
     this.#remember(trigger, { state: 'duplicate', pipeline });
   }
 

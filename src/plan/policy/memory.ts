@@ -81,11 +81,31 @@ export const isWanted = (memory: ProjectMemory, trigger: Trigger): boolean => {
 };
 
 /**
- * True of what the reconciler found, if the same step of the ref was delivered before: pushes have arrived in another
- * order than they were made. A push back to the commit is not such a step: the head was made by a push from it.
+ * The delivered step of a ref that leads to the head that the reconciler found. Pushes have arrived in another order
+ * than they were made then: no delivery has led away from that head, as one would before a push back to it. Undefined:
+ * it was not delivered, or may have been pushed back.
  */
-export const isReordered = (memory: ProjectMemory, trigger: Trigger): boolean =>
-  pushedHead(memory, trigger)?.before !== trigger.sha;
+export function deliveredStep(
+  memory: ProjectMemory,
+  { reconciled, mergeRequest, sha }: Pick<Trigger, 'reconciled' | 'mergeRequest' | 'sha'>,
+): { before: string; pipeline: PipelineId } | undefined {
+  const prefix = mergeRequest ? `merge_request:${mergeRequest.iid}:` : `push:${reconciled?.ref ?? ''}:`;
+  const head = mergeRequest ? sha : reconciled?.after;
+  let found: { before: string; pipeline: PipelineId } | undefined;
+  for (const { key, state, pipeline } of memory.keys) {
+    if (!key.startsWith(prefix)) continue;
+    const [before = '', after] = key.slice(prefix.length).split(':');
+    if (before === head) return undefined;
+    if (after === head && state === 'started' && pipeline) found = { before, pipeline };
+  }
+  return found;
+}
+
+/** A delivery of the same ref waits behind: it is decided first. */
+export const deliveryWaits = (memory: ProjectMemory, trigger: Trigger): boolean =>
+  memory.queue.some(
+    (other) => !other.reconciled && isForgeEvent(other.source) && refKey(other) === refKey(trigger),
+  );
 
 /** The late push is now the first one known before the head: the push before it may arrive even later. */
 export function rememberLate(memory: ProjectMemory, trigger: Trigger): void {

@@ -6,6 +6,7 @@ import {
   isWanted,
   knownTrigger,
   applyDeletions,
+  deliveryWaits,
   headOf,
   pushedHead,
   rememberDeletion,
@@ -176,4 +177,15 @@ describe('a deleted ref', () => {
     applyDeletions(memory, push('b', 'a', 'd1').key);
     expect([headOf(memory, main), memory.deletions]).toEqual([undefined, []]);
   });
+});
+
+test('a delivery of the same ref that waits is decided before what the reconciler found', () => {
+  const reconciled = { ref: 'refs/heads/main', after: 'b' };
+  const found = { ...push('b', 'a', 'reconcile:1'), reconciled };
+  const waits = (other: object): boolean =>
+    deliveryWaits({ ...emptyMemory(), queue: [found, { ...push('c', 'b', 'd1'), ...other }] }, found);
+  expect(waits({})).toBe(true);
+  expect(waits({ ref: 'dev' })).toBe(false);
+  expect(waits({ source: 'api' })).toBe(false);
+  expect(waits({ reconciled })).toBe(false);
 });
