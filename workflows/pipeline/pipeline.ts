@@ -117,6 +117,7 @@ class PipelineWorkflow {
     const isUnseen = workflowEnd(this.status()).as === 'canceled' && !this.#cancelRequest.seen;
     if ((!isNew() && !isUnseen) || !hasVersion('endsAsItsPipeline')) return true;
     if (isNew()) return false;
+    this.#target?.scheduler.close();
     await this.#cancelRequest.ask();
     await condition(allHandlersFinished);
     return this.#isOver() && !isNew();

@@ -53,6 +53,11 @@ export class Scheduler {
     return this.#final || (this.cancelled !== undefined && !this.isSettled);
   }
 
+  /** From now on nothing starts: Temporal passes on one cancel request per run, and davit itself uses it. */
+  close(): void {
+    this.#final = true;
+  }
+
   tally(): Tally {
     return tally(this.#run.jobs.map((job) => tokenOf(job.spec, viewOf(job))));
   }
