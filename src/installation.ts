@@ -171,10 +171,10 @@ export const installationSchema = z.strictObject({
         /** Used as CI_REGISTRY. */
         default: z.boolean().default(false),
         /**
-         * Where a project's images are below it. `repository`: by its name at the forge, as the registries of Gitea and
+         * Where a project's images are below it; absent: `project`. `repository`: by its name at the forge, as the registries of Gitea and
          * GitLab need it.
          */
-        paths: z.enum(['project', 'repository']).default('project'),
+        paths: z.enum(['project', 'repository']).optional(),
       }),
     )
     .default([]),

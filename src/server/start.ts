@@ -241,7 +241,7 @@ export function factsOf(
   const registries = [...config.registries];
   if (registry !== undefined && !registries.some((one) => one.host === registry)) {
     const isDefault = !registries.some((one) => one.default);
-    registries.push({ host: registry, insecure: true, default: isDefault, paths: 'project' });
+    registries.push({ host: registry, insecure: true, default: isDefault });
   }
   return {
     installation: options.installationId,
