@@ -151,9 +151,13 @@ await describeWithParts('deliveries of a Gitea', [giteaPart], () => {
     expect(await page.text()).toContain(id);
     const started = await davit().cli(['start', 'linked', '--ref', 'main']);
     expect(started, started.stderr).toMatchObject({ code: 0 });
-    expect((await pipelinesOf('linked'))[0]).toMatchObject({ source: 'api', sha, state: 'success' });
+    // The list of those that have just ended comes a moment later.
+    const listed = { timeout: 30_000 };
+    await expect
+      .poll(() => pipelinesOf('linked'), listed)
+      .toContainEqual(expect.objectContaining({ source: 'api', sha, state: 'success' }));
     const again = await davit().cli(['start', '--again', id]);
     expect(again, again.stderr).toMatchObject({ code: 0 });
-    expect(await pipelinesOf('linked')).toHaveLength(3);
+    await expect.poll(() => pipelinesOf('linked'), listed).toHaveLength(3);
   });
 });
