@@ -25,13 +25,15 @@ const WRONG_USAGE = 2;
 
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
+/** Without the stories of a real Gitea, which take minutes more: `npx vitest run test/forge`. */
+const SUITE = ['--project', 'unit', '--project', 'real'];
 /** The steps of each task, run in order until one fails. */
 const TASKS = {
   start: (args) => [[node24(), MAIN, 'up', '--demo', ...args]],
   test: (args) => [
     [node24(), MAIN, 'prepare'],
     ...(args.length === 0 ? checks() : []),
-    [node24(), bin('vitest'), 'run', ...reporters(), ...args],
+    [node24(), bin('vitest'), 'run', ...reporters(), ...(args.length === 0 ? SUITE : args)],
   ],
   bench: (args) => [
     [node24(), MAIN, 'prepare'],
