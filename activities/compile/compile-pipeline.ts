@@ -20,6 +20,7 @@ import type { CompileResult, CompileRequest } from '../../src/compiler/request.t
 import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
+import { titleOf } from '../../src/plan/model/text.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
 import { limitsOf, writeCompiled } from '../runtime/compiled-blobs.ts';
@@ -237,17 +238,10 @@ async function output(deps: CompileDeps, compiled: Compiled): Promise<CompileOut
     source: compiled.fetched.source,
   };
   const planBlob = await writeCompiled(deps.blobs, plan, kept);
+  // A reconciled event has the name of its ref in place of it.
   const title = trigger.reconciled && titleOf(compiled.fetched.commit.message);
   return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts), ...(title && { title }) };
 }
-
-/** The first line. A reconciled event has the name of its ref in place of it. */
-const titleOf = (message: string): string =>
-  (message.split('\n', 1)[0] ?? '')
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 255)
-    .toWellFormed();
 
 /** CI_JOB_ID of each job, in file order; compiling the same pipeline again gives the same ids. */
 async function jobIds(

@@ -33,6 +33,7 @@ import {
   type ReconcileRecord,
   type SkippedRecord,
 } from '../../src/plan/model/records.ts';
+import { SKIP_CI } from '../../src/plan/model/text.ts';
 import { mergeKey, pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';
@@ -195,8 +196,7 @@ async function judge(
 }
 
 /** As deliveries are read: GitLab's expression, in the title of a request. */
-const asksForNothing = ({ request }: Head): boolean =>
-  request !== undefined && /\[(ci[ _-]skip|skip[ _-]ci)\]/i.test(request.title);
+const asksForNothing = ({ request }: Head): boolean => request !== undefined && SKIP_CI.test(request.title);
 
 const pendingOf = (record: ReconcileRecord, head: RemoteHead, now: number): PendingHead => {
   const known = record.pending[head.ref];

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { titleOf } from '../../plan/model/text.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import type { OpenRequest } from '../ports.ts';
 import { apiUrl, headersOf, type ForgeProject } from './project-api.ts';
@@ -89,7 +90,7 @@ function ofGitlab(body: unknown, project: ForgeProject): OpenRequest | undefined
   return {
     ref: `refs/merge-requests/${data.iid}/head`,
     sha: data.sha,
-    title: firstLine(data.title),
+    title: titleOf(data.title),
     author: data.author?.username ?? 'unknown',
     fork,
     mergeRequest: facts({
@@ -139,7 +140,7 @@ function ofPull(body: unknown): OpenRequest | undefined {
   return {
     ref: `refs/pull/${data.number}/head`,
     sha: head.sha,
-    title: firstLine(data.title),
+    title: titleOf(data.title),
     author: author ?? 'unknown',
     fork,
     mergeRequest: facts({
@@ -184,7 +185,7 @@ function facts(of: Facts): NonNullable<Trigger['mergeRequest']> {
     sourceBranch: of.sourceBranch,
     targetBranch: of.targetBranch,
     sourceSha: of.sha,
-    title: firstLine(of.title),
+    title: titleOf(of.title),
     id: idText(of.id),
     author: of.author,
     description: description?.slice(0, MAX_DESCRIPTION).toWellFormed(),
@@ -201,12 +202,6 @@ function facts(of: Facts): NonNullable<Trigger['mergeRequest']> {
 
 const idText = (of: string | number | null | undefined): string | undefined =>
   of === undefined || of === null ? undefined : String(of);
-const firstLine = (text: string): string =>
-  (text.split('\n', 1)[0] ?? '')
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, MAX_TITLE)
-    .toWellFormed();
 
 /** Without undefined fields. */
 function known<T extends object>(values: T): T {

@@ -1,3 +1,4 @@
+import { SKIP_CI } from '../../plan/model/text.ts';
 import type { CompileRequest } from '../request.ts';
 
 /**
@@ -13,6 +14,6 @@ export function skipReason({ trigger, commit }: CompileRequest): string | undefi
     trigger.source === 'web' ||
     trigger.source === 'schedule';
   if (byHand) return undefined;
-  const found = /\[(ci[ _-]skip|skip[ _-]ci)\]/i.exec(trigger.message ?? commit.message);
+  const found = SKIP_CI.exec(trigger.message ?? commit.message);
   return found ? `the commit message contains ${found[0]}` : undefined;
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { StopRef } from '../../plan/model/environments.ts';
 import type { DeletedRef } from '../../plan/model/project-memory.ts';
+import { SKIP_CI } from '../../plan/model/text.ts';
 import { mergeKey, pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
@@ -49,9 +50,7 @@ export const idValue = z.union([z.number(), z.string()]);
 export const isZero = (sha: string): boolean => /^0+$/.test(sha);
 export const ZERO = '0'.repeat(40);
 
-/** GitLab's expression for a commit message that requests no pipeline. */
-export const requestsSkip = (message: string | undefined): boolean =>
-  /\[(ci[ _-]skip|skip[ _-]ci)\]/i.test(message ?? '');
+export const requestsSkip = (message: string | undefined): boolean => SKIP_CI.test(message ?? '');
 
 export const ignored = (reason: string, repository?: string, about?: EventFacts): ForgeEvent => ({
   kind: 'ignored',
