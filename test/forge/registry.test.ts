@@ -1,9 +1,9 @@
 /** Where a project's images are at the registry of a real Gitea. */
-import { execFileSync } from 'node:child_process';
 import { afterAll, expect, test } from 'vitest';
 import { describeWithParts } from '../parts/with-parts.ts';
 import { giteaPart } from '../parts/gitea.ts';
 import { urlOf } from './support/gitea.ts';
+import { removeImages } from './support/images.ts';
 import { ONE_JOB, pipeline, Repository } from './support/repository.ts';
 import { logOf, pipelineOf, succeeds, world } from './support/world.ts';
 
@@ -11,11 +11,7 @@ await describeWithParts('the registry of a Gitea', [giteaPart], () => {
   test('CI_REGISTRY_IMAGE is a place at its registry, and builds go there unless told otherwise', async () => {
     const host = new URL(urlOf(world().gitea)).host;
     const image = `${host}/acme/placed`;
-    afterAll(() => {
-      execFileSync('sh', ['-c', 'docker rmi -f $(docker images -q "$1") || true', 'sh', image], {
-        stdio: 'ignore',
-      });
-    });
+    afterAll(() => removeImages(image));
     const repository = await Repository.make('placed', { files: ONE_JOB });
     const copy = await repository.copy();
     await copy.commit({

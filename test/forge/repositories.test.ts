@@ -1,9 +1,9 @@
 /** What a pipeline reads from and leaves at a real Gitea beside its own commit. */
-import { execFileSync } from 'node:child_process';
 import { afterAll, expect, test } from 'vitest';
 import { describeWithParts } from '../parts/with-parts.ts';
 import { giteaPart } from '../parts/gitea.ts';
 import { urlOf } from './support/gitea.ts';
+import { removeImages } from './support/images.ts';
 import { job, ONE_JOB, pipeline, Repository } from './support/repository.ts';
 import { answerOf, endOf, logOf, PEOPLE, pipelineOf, pipelinesOf, succeeds, world } from './support/world.ts';
 
@@ -66,11 +66,7 @@ await describeWithParts('repositories of a Gitea', [giteaPart], () => {
 
   test('an image is built into its registry, and a job runs in it', async () => {
     const image = `${new URL(urlOf(world().gitea)).host}/acme/packages/tool`;
-    afterAll(() => {
-      execFileSync('sh', ['-c', 'docker rmi -f $(docker images -q "$1") || true', 'sh', image], {
-        stdio: 'ignore',
-      });
-    });
+    afterAll(() => removeImages(image));
     const repository = await Repository.make('packages', { files: ONE_JOB });
     const copy = await repository.copy();
     await copy.commit({
