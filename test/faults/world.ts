@@ -34,7 +34,7 @@ const HEAL_TRIES = 3;
 const SKEW = join(ROOT, 'test', 'faults', 'skew.mjs');
 
 export interface WorldOptions {
-  /** Of Temporal: `sqlite` by default. */
+  /** Where Temporal stores: `sqlite` by default. */
   database?: DatabaseKind;
   /** `separate` by default. */
   shape?: Shape;
