@@ -587,6 +587,15 @@ export const ERRORS = {
     meaning: 'The repository has another address now: the forge redirects, and a token follows no redirect.',
     remedy: 'Put the final address into clone_url (and repository) of the project in the installation file.',
   },
+  'git/lfs': {
+    transient: false,
+    exit: 1,
+    http: 502,
+    meaning:
+      'An object of Git LFS could not be fetched: the forge does not give it, or it is not what its pointer says.',
+    remedy:
+      'Push the object with `git lfs push`, and see that LFS is on at the forge. GIT_LFS_SKIP_SMUDGE: "1" as a variable leaves the pointers.',
+  },
   'git/bad-request': {
     transient: false,
     exit: 2,
