@@ -380,6 +380,13 @@ export const ERRORS = {
     remedy:
       'Compare the key with the one on the machine itself, then correct known_hosts or the certificates.',
   },
+  'engine/replaced': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'Another engine responds at the address than before.',
+    remedy: 'Nothing to do if the machine was replaced: its worker starts again and serves the new one.',
+  },
   'engine/version': {
     transient: false,
     exit: 3,
@@ -1115,6 +1122,23 @@ export const ERRORS = {
     meaning:
       'A worker uses its own token where one of an attempt is needed: its davit is older than the server.',
     remedy: 'Upgrade the worker, or restart it if it has this version. Its jobs wait, and continue then.',
+  },
+  'worker/twin': {
+    transient: false,
+    exit: 3,
+    http: 409,
+    meaning:
+      'The engine has the davit id of another machine: its disk was copied, or put back to an older state.',
+    remedy:
+      'Give this machine an id of its own: stop its worker, remove the volume davit-host-… of its engine (`docker volume ls -q -f name=davit-host` names it), and start the worker again.',
+  },
+  'worker/busy': {
+    transient: false,
+    exit: 1,
+    http: 409,
+    meaning: 'The workers of the machine run jobs.',
+    remedy:
+      'Let them end with `davit worker drain NAME --wait`, or remove it with --force: the jobs end as lost.',
   },
   'worker/arch': {
     transient: false,

@@ -23,6 +23,7 @@ import {
   desiredSpec,
   isForeign,
   nodesOf,
+  nodeState,
   ownService,
   ownTask,
   serviceOf,
@@ -34,6 +35,7 @@ import {
   type ServiceSpec,
   type DeployLabels,
   type Task,
+  type Node,
 } from './mapping.ts';
 
 export interface SwarmOptions {
@@ -70,6 +72,7 @@ export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> 
         restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, target, authFor }),
       ),
     remove: (service) => coded(swarm, target, () => remove(api, service)),
+    nodes: () => coded(swarm, target, async () => (await listNodes(api)).map(nodeState)),
   };
 }
 
@@ -96,11 +99,12 @@ async function findTasks({ api, installation }: Swarm, service: Service): Promis
   return tasks.map((task) => ownTask(task, installation));
 }
 
+const listNodes = async (api: EngineApi): Promise<Node[]> =>
+  nodesOf(await api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }));
+
 async function read(swarm: Swarm, name: string): Promise<TargetState> {
   // Without a service, the engine must still be a manager: one that left the swarm is not an empty target.
-  const nodes = nodesOf(
-    await swarm.api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }),
-  );
+  const nodes = await listNodes(swarm.api);
   const raw = await rawService(swarm, name);
   if (!raw) return ABSENT;
   const service = ownService(raw, swarm.installation);

@@ -8,6 +8,7 @@ import type { Cli } from '../cli.ts';
 import { arches } from '../options.ts';
 import { updateReadyFile, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
+import { fleetCommands } from './fleet.ts';
 import { workerTokenCommand } from './worker-token.ts';
 
 interface WorkerOptions {
@@ -17,6 +18,7 @@ interface WorkerOptions {
   emulation?: boolean;
   control?: boolean;
   deploy?: string;
+  name?: string;
 }
 
 export function workerCommand(program: Command, cli: Cli): void {
@@ -29,6 +31,7 @@ export function workerCommand(program: Command, cli: Cli): void {
       'engine to use: unix:///PATH, tcp://HOST:PORT with certificates, ssh://USER@HOST',
     )
     .option('--config <file>', 'worker configuration: tags, slots, devices, engine socket')
+    .option('--name <name>', 'name of the machine, as people know it; by default that of its token')
     .option('--emulation', 'allow architectures that the engine has to emulate')
     .addOption(new Option('--control', 'run the workflows').conflicts(['arch', 'deploy']))
     .addOption(
@@ -51,6 +54,7 @@ Example:
       );
     });
   workerTokenCommand(worker, cli);
+  fleetCommands(worker, cli);
 }
 
 /** Updates DAVIT_READY_FILE from the moment the worker takes work until it ends. */
@@ -83,6 +87,7 @@ async function runWorker(
     return (await import('../../../workers/deploy.ts')).run({
       settings,
       target: options.deploy,
+      ...(options.name !== undefined && { name: options.name }),
       dockerAddress,
       onReady,
     });
@@ -91,6 +96,7 @@ async function runWorker(
   return run({
     settings,
     arches: options.arch,
+    ...(options.name !== undefined && { name: options.name }),
     dockerAddress,
     configFile: options.config,
     emulation: options.emulation,
