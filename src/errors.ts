@@ -1148,6 +1148,27 @@ export const ERRORS = {
     remedy:
       'Give the worker an engine of that architecture, or allow emulation and set it up: `davit doctor`.',
   },
+  'machine/unknown': {
+    transient: false,
+    exit: 2,
+    http: 404,
+    meaning: 'No machine of this name was added here.',
+    remedy: 'Add it with `davit worker add NAME`, with the same DAVIT_HOME.',
+  },
+  'machine/host-key': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'The ssh host key of a machine is not known, or is not the one that was pinned.',
+    remedy: 'Compare it on the machine itself, then write it behind --host-key.',
+  },
+  'machine/unfit': {
+    transient: false,
+    exit: 1,
+    http: 422,
+    meaning: 'A machine that was to be added fails a check, and nothing was changed.',
+    remedy: 'Do what the check says, and run the command again.',
+  },
   'worker/no-token': {
     transient: false,
     exit: 3,

@@ -6,12 +6,14 @@ import { DavitError } from '../errors.ts';
 import { lineProgress, type Progress } from '../local/process/progress.ts';
 import { up, type Up } from '../local/up.ts';
 import { notifyStarter } from '../local/process/ipc.ts';
+import type { Arch } from '../plan/model/ids.ts';
 import type { Cli } from './cli.ts';
 import { Interrupts } from './interrupts.ts';
 import { messageOf } from '../utils/message.ts';
 
 export interface SessionOptions {
   swarm: boolean;
+  arches?: readonly Arch[] | undefined;
   separate: boolean;
   demo: boolean;
   once: boolean;
@@ -31,6 +33,7 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
     running = await up(cli.settings, {
       progress,
       swarm,
+      arches: options.arches,
       separate: options.separate,
       signal: interrupts.first,
     });

@@ -15,6 +15,7 @@ import { ensureHelperImage } from '../adapters/helper-image.ts';
 import { sweepFolders } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
+import type { Arch } from '../plan/model/ids.ts';
 import type { RunFile } from '../server/api.ts';
 import { TOKEN_PATH } from '../server/registry/token-path.ts';
 import { ensureEngine, type LocalEngine } from './setup/docker.ts';
@@ -38,6 +39,8 @@ export interface UpOptions {
   progress: Progress;
   /** Makes the engine a one-node swarm if it is not in a swarm; `if-possible`: unless its kind has none. */
   swarm: boolean | 'if-possible';
+  /** Its own workers serve these architectures alone; all that the engine can run if undefined. */
+  arches?: readonly Arch[] | undefined;
   /** A process for the server and for each worker, as an installation on several machines has them. */
   separate?: boolean;
   /** Ends the start; later `stop` does. */
@@ -122,7 +125,7 @@ async function startAll(start: StartContext): Promise<LocalEngine> {
   };
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
   const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
-  const able = engine.then((local) => ensureEmulation(settings, local, progress));
+  const able = engine.then((local) => ensureEmulation(settings, local, progress, options.arches));
   const helper = engine.then(({ engine: own, info }) =>
     ensureHelperImage(own, info, { name: run.helperImage, path: settings.path }),
   );

@@ -44,6 +44,8 @@ export interface SwarmOptions {
   address: string;
   certPath?: string;
   knownHosts?: string;
+  /** As of an engine. */
+  pinnedHosts?: string;
   /** As of an engine: the registry that its nodes pull from. */
   reversePorts?: number[];
   /** UUID. A deployment of another installation is neither `already` nor newer. */

@@ -1,12 +1,15 @@
 /** `davit up` and `davit down`: start and stop davit on this machine. */
 import { Option, type Command } from 'commander';
 import { DavitError } from '../../errors.ts';
+import type { Arch } from '../../plan/model/ids.ts';
 import { printJson, type Cli } from '../cli.ts';
+import { arches } from '../options.ts';
 
 interface Options {
   detach?: boolean;
   swarm?: boolean;
   separateProcesses?: boolean;
+  arch?: Arch[];
   demo?: boolean;
   once?: boolean;
   json?: boolean;
@@ -27,6 +30,11 @@ export function upCommand(program: Command, cli: Cli): void {
       '--swarm',
       'make the engine a one-node swarm if it is not in a swarm, as a target for deployments',
     )
+    .option(
+      '--arch <arch,...>',
+      "this machine's own worker runs jobs of these architectures only (default: all that it can)",
+      arches,
+    )
     .option('--demo', 'run the pipelines of examples/ and show their results')
     .option('--once', 'with --demo: stop when the examples have ended')
     .addOption(new Option('--separate-processes', 'a process for the server and for each worker').hideHelp())
@@ -40,6 +48,7 @@ export function upCommand(program: Command, cli: Cli): void {
       const { runUp } = await import('../up-session.ts');
       return runUp(cli, {
         swarm: options.swarm === true,
+        arches: options.arch,
         separate: options.separateProcesses === true,
         demo: options.demo === true,
         once: options.once === true,
@@ -53,6 +62,7 @@ async function detached(cli: Cli, options: Options): Promise<void> {
   const run = await upDetached(cli.settings, {
     onLine,
     swarm: options.swarm === true,
+    arches: options.arch,
     separate: options.separateProcesses === true,
   });
   if (options.json) return printJson(cli, run);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
+import type { Arch } from '../../plan/model/ids.ts';
 import type { RunFile } from '../../server/api.ts';
 import { CODE_EXTENSION } from '../../utils/code-extension.ts';
 import { endProcess } from './exec.ts';
@@ -23,6 +24,7 @@ const POLL_MS = 100;
 
 export interface DetachOptions {
   swarm: boolean;
+  arches?: readonly Arch[] | undefined;
   separate?: boolean;
   /** Called with each line of progress during the start. */
   onLine(line: string): void;
@@ -59,6 +61,7 @@ async function startDetached(settings: Settings, options: DetachOptions): Promis
   try {
     const flags = [
       ...(options.swarm ? ['--swarm'] : []),
+      ...(options.arches ? ['--arch', options.arches.join(',')] : []),
       ...(options.separate ? ['--separate-processes'] : []),
     ];
     const child = spawn(process.execPath, [...SMALL_HEAP, MAIN, 'up', ...flags], {
