@@ -24,6 +24,8 @@ export interface DavitStart {
 export interface WantedWorkers {
   arches: Promise<{ arch: Arch; emulated: boolean }[]>;
   targets: Promise<string[]>;
+  /** The target that is this machine's engine, whose swarm is used only if davit made it or a person has allowed it. */
+  ownSwarm?: string;
 }
 
 /** What an installation on one machine runs: the least memory. */
@@ -56,7 +58,13 @@ export async function startMachine(start: DavitStart, wanted: WantedWorkers): Pr
         emulated.length > 0 ? `emulated: ${emulated.join(', ')}` : 'native',
       );
     }),
-    wanted.targets.then((targets) => Promise.all(targets.map((target) => serve({ kind: 'deploy', target })))),
+    wanted.targets.then((targets) =>
+      Promise.all(
+        targets.map((target) =>
+          serve({ kind: 'deploy', target, ...(target === wanted.ownSwarm && { permittedOnly: true }) }),
+        ),
+      ),
+    ),
   ]);
 }
 
@@ -70,7 +78,13 @@ export async function startSeparate(start: DavitStart, wanted: WantedWorkers): P
       Promise.all(found.map((one) => supervisor.add(archProcess(settings, addresses, one)))),
     ),
     wanted.targets.then((targets) =>
-      Promise.all(targets.map((name) => supervisor.add(deployProcess(settings, addresses, name)))),
+      Promise.all(
+        targets.map((name) =>
+          supervisor.add(
+            deployProcess(settings, addresses, { name, permittedOnly: name === wanted.ownSwarm }),
+          ),
+        ),
+      ),
     ),
   ]);
 }

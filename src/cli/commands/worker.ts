@@ -17,6 +17,7 @@ interface WorkerOptions {
   emulation?: boolean;
   control?: boolean;
   deploy?: string;
+  permittedSwarm?: boolean;
 }
 
 export function workerCommand(program: Command, cli: Cli): void {
@@ -33,6 +34,12 @@ export function workerCommand(program: Command, cli: Cli): void {
     .addOption(new Option('--control', 'run the workflows').conflicts(['arch', 'deploy']))
     .addOption(
       new Option('--deploy <target>', 'deploy to this target of the installation file').conflicts('arch'),
+    )
+    .addOption(
+      new Option(
+        '--permitted-swarm',
+        'only a swarm that davit made, or that a person has allowed',
+      ).hideHelp(),
     )
     .addHelpText(
       'after',
@@ -84,6 +91,7 @@ async function runWorker(
       settings,
       target: options.deploy,
       dockerAddress,
+      permittedOnly: options.permittedSwarm,
       onReady,
     });
   if (!options.arch) throw new DavitError('usage/invalid', 'Specify one of --arch, --deploy and --control.');

@@ -13,7 +13,12 @@ const workerSchema = z.discriminatedUnion('kind', [
     configFile: z.string().optional(),
     docker: z.string().optional(),
   }),
-  z.object({ kind: z.literal('deploy'), target: z.string(), docker: z.string().optional() }),
+  z.object({
+    kind: z.literal('deploy'),
+    target: z.string(),
+    docker: z.string().optional(),
+    permittedOnly: z.boolean().optional(),
+  }),
 ]);
 /** One worker of a process that has several. */
 export type WorkerSpec = z.infer<typeof workerSchema>;
