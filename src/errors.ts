@@ -1008,9 +1008,9 @@ export const ERRORS = {
     transient: false,
     exit: 3,
     http: 503,
-    meaning: 'The local engine is not a swarm manager and could not be made one.',
+    meaning: 'The local engine is not a swarm manager, or davit may not use its swarm.',
     remedy:
-      'Run `docker swarm init --advertise-addr 127.0.0.1`, or leave the swarm that the engine is a worker of.',
+      'Run `docker swarm init --advertise-addr 127.0.0.1`, leave the swarm that the engine is a worker of, or allow a swarm that davit did not make: `davit up --use-swarm`.',
   },
   // --- command line
   'cli/no-server': {

@@ -21,6 +21,7 @@ interface WorkerOptions {
   deploy?: string;
   name?: string;
   machine?: string[];
+  permittedSwarm?: boolean;
 }
 
 export function workerCommand(program: Command, cli: Cli): void {
@@ -46,6 +47,12 @@ export function workerCommand(program: Command, cli: Cli): void {
         '--machine <name...>',
         'everything that these machines were added for (davit worker add), in one process',
       ).conflicts(['arch', 'control', 'deploy', 'docker', 'config', 'emulation']),
+    )
+    .addOption(
+      new Option(
+        '--permitted-swarm',
+        'only a swarm that davit made, or that a person has allowed',
+      ).hideHelp(),
     )
     .addHelpText(
       'after',
@@ -104,6 +111,7 @@ async function runWorker(
       target: options.deploy,
       ...(options.name !== undefined && { name: options.name }),
       dockerAddress,
+      permittedOnly: options.permittedSwarm,
       onReady,
     });
   if (!options.arch)
