@@ -594,6 +594,15 @@ export const ERRORS = {
     meaning: 'The repository has another address now: the forge redirects, and a token follows no redirect.',
     remedy: 'Put the final address into clone_url (and repository) of the project in the installation file.',
   },
+  'git/lfs': {
+    transient: false,
+    exit: 1,
+    http: 502,
+    meaning:
+      'An object of Git LFS could not be fetched: the forge does not give it, or it is not what its pointer says.',
+    remedy:
+      'Push the object with `git lfs push`, and see that LFS is on at the forge. GIT_LFS_SKIP_SMUDGE: "1" as a variable leaves the pointers.',
+  },
   'git/bad-request': {
     transient: false,
     exit: 2,
@@ -999,9 +1008,9 @@ export const ERRORS = {
     transient: false,
     exit: 3,
     http: 503,
-    meaning: 'The local engine is not a swarm manager and could not be made one.',
+    meaning: 'The local engine is not a swarm manager, or davit may not use its swarm.',
     remedy:
-      'Run `docker swarm init --advertise-addr 127.0.0.1`, or leave the swarm that the engine is a worker of.',
+      'Run `docker swarm init --advertise-addr 127.0.0.1`, leave the swarm that the engine is a worker of, or allow a swarm that davit did not make: `davit up --use-swarm`.',
   },
   // --- command line
   'cli/no-server': {
@@ -1138,6 +1147,27 @@ export const ERRORS = {
     meaning: "The engine cannot run containers of the worker's architecture.",
     remedy:
       'Give the worker an engine of that architecture, or allow emulation and set it up: `davit doctor`.',
+  },
+  'machine/unknown': {
+    transient: false,
+    exit: 2,
+    http: 404,
+    meaning: 'No machine of this name was added here.',
+    remedy: 'Add it with `davit worker add NAME`, with the same DAVIT_HOME.',
+  },
+  'machine/host-key': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'The ssh host key of a machine is not known, or is not the one that was pinned.',
+    remedy: 'Compare it on the machine itself, then write it behind --host-key.',
+  },
+  'machine/unfit': {
+    transient: false,
+    exit: 1,
+    http: 422,
+    meaning: 'A machine that was to be added fails a check, and nothing was changed.',
+    remedy: 'Do what the check says, and run the command again.',
   },
   'worker/no-token': {
     transient: false,

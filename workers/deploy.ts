@@ -35,6 +35,8 @@ export interface DeployWorkerOptions {
   name?: string;
   /** Engine of a swarm manager; overrides the installation file. */
   dockerAddress?: string;
+  /** Deploys only to a swarm that davit made, or that a person has allowed. */
+  permittedOnly?: boolean;
   /** Passed by a process with several workers; a worker opens its own links if absent. */
   links?: WorkerLinks;
   /** Ends the worker like SIGTERM; if given, signals are ignored. */
@@ -52,7 +54,8 @@ export const run = (options: DeployWorkerOptions): Promise<void> =>
 
 async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings, target: name } = options;
-  const target = await ports.target(name, options.dockerAddress);
+  const { dockerAddress: address, permittedOnly } = options;
+  const target = await ports.target(name, { address, permittedOnly });
   const self = { hostId: `deploy-${name}`, arches: [], worker: ports.facts.worker };
   const identity = identityText(self);
   await detachHere(temporal.client, self, ports.facts.installation);

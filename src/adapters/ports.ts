@@ -621,6 +621,14 @@ export interface SourceRequest {
   auth?: { username: string; password: string };
   signal?: AbortSignal;
   submodules?: SubmoduleRequest;
+  /** Objects of Git LFS in place of their pointers; absent: pointers stay. */
+  lfs?: LfsRequest;
+}
+export interface LfsRequest {
+  /** Whether the project's own host gets its credentials. */
+  credentials: boolean;
+  /** In sum. */
+  maxBytes: number;
 }
 export interface SubmoduleRequest {
   recursive: boolean;

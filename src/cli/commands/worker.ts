@@ -9,6 +9,7 @@ import { arches } from '../options.ts';
 import { updateReadyFile, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
 import { fleetCommands } from './fleet.ts';
+import { workerAddCommand } from './worker-add.ts';
 import { workerTokenCommand } from './worker-token.ts';
 
 interface WorkerOptions {
@@ -19,11 +20,15 @@ interface WorkerOptions {
   control?: boolean;
   deploy?: string;
   name?: string;
+  machine?: string[];
+  permittedSwarm?: boolean;
 }
 
 export function workerCommand(program: Command, cli: Cli): void {
   const worker = program
     .command('worker')
+    // `worker add` has options of the same names.
+    .enablePositionalOptions()
     .description('run one worker: for architectures, for a deploy target, or the control worker')
     .option('--arch <arch,...>', 'run jobs of these architectures: arm32, arm64, amd64', arches)
     .option(
@@ -36,6 +41,18 @@ export function workerCommand(program: Command, cli: Cli): void {
     .addOption(new Option('--control', 'run the workflows').conflicts(['arch', 'deploy']))
     .addOption(
       new Option('--deploy <target>', 'deploy to this target of the installation file').conflicts('arch'),
+    )
+    .addOption(
+      new Option(
+        '--machine <name...>',
+        'everything that these machines were added for (davit worker add), in one process',
+      ).conflicts(['arch', 'control', 'deploy', 'docker', 'config', 'emulation']),
+    )
+    .addOption(
+      new Option(
+        '--permitted-swarm',
+        'only a swarm that davit made, or that a person has allowed',
+      ).hideHelp(),
     )
     .addHelpText(
       'after',
@@ -55,6 +72,7 @@ Example:
     });
   workerTokenCommand(worker, cli);
   fleetCommands(worker, cli);
+  workerAddCommand(worker, cli);
 }
 
 /** Updates DAVIT_READY_FILE from the moment the worker takes work until it ends. */
@@ -82,6 +100,10 @@ async function runWorker(
 ): Promise<void> {
   const { onReady, docker: dockerAddress } = options;
   const log = (text: string): void => cli.io.err(`${new Date().toISOString()} ${text}\n`);
+  if (options.machine) {
+    const { runMachines } = await import('../../local/machines/run-machines.ts');
+    return runMachines({ settings, names: options.machine, onReady, log });
+  }
   if (options.control) return (await import('../../../workers/control.ts')).run({ settings, onReady });
   if (options.deploy)
     return (await import('../../../workers/deploy.ts')).run({
@@ -89,9 +111,11 @@ async function runWorker(
       target: options.deploy,
       ...(options.name !== undefined && { name: options.name }),
       dockerAddress,
+      permittedOnly: options.permittedSwarm,
       onReady,
     });
-  if (!options.arch) throw new DavitError('usage/invalid', 'Specify one of --arch, --deploy and --control.');
+  if (!options.arch)
+    throw new DavitError('usage/invalid', 'Specify one of --arch, --deploy, --machine and --control.');
   const { run } = await import('../../../workers/arch.ts');
   return run({
     settings,
@@ -106,7 +130,7 @@ async function runWorker(
 }
 
 /** Fills in addresses that are not set from the davit that runs on this machine. */
-async function withLocalAddresses(settings: Settings): Promise<Settings> {
+export async function withLocalAddresses(settings: Settings): Promise<Settings> {
   const run = await readRunFile(settings);
   return {
     ...settings,
