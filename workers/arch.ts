@@ -71,7 +71,7 @@ export const run = (options: ArchWorkerOptions): Promise<void> =>
 async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings } = options;
   const config = await readWorkerConfig(options.configFile);
-  const engine = await ports.engine(options.dockerAddress);
+  const engine = await ports.engine(options.dockerAddress, options.log);
   try {
     const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });
     await ensureHelper();
