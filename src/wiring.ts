@@ -80,7 +80,14 @@ export interface WorkerPorts {
    */
   engine(address?: string, onProblem?: (text: string) => void): Promise<Engine>;
   /** A deploy target of the installation file by name. Rejects with `deploy/unknown-target`. */
-  target(name: string, address?: string): Promise<DeployTarget>;
+  target(name: string, options?: TargetOptions): Promise<DeployTarget>;
+}
+
+export interface TargetOptions {
+  /** Overrides the installation file. */
+  address?: string | undefined;
+  /** Changes only a swarm that davit made, or that a person has allowed. */
+  permittedOnly?: boolean | undefined;
 }
 
 /**
@@ -142,16 +149,13 @@ export async function wireWorker(
         reversePorts,
         ...(onProblem && { onProblem }),
       }),
-    target: (name, address) => wireTarget({ settings, facts, name, address }),
+    target: (name, more) => wireTarget({ settings, facts, name, ...more }),
   };
 }
 
-async function wireTarget(of: {
-  settings: Settings;
-  facts: InstallationFacts;
-  name: string;
-  address?: string | undefined;
-}): Promise<DeployTarget> {
+async function wireTarget(
+  of: TargetOptions & { settings: Settings; facts: InstallationFacts; name: string },
+): Promise<DeployTarget> {
   const { settings, facts, name } = of;
   const known = facts.config.targets.find((one) => one.name === name);
   // Without targets in the file, the worker's target is its own machine as a swarm.
@@ -165,6 +169,7 @@ async function wireTarget(of: {
     reversePorts: loopbackPorts(facts.ownRegistry),
     installation: facts.installation,
     monitorMs: facts.config.limits.deploy_stable,
+    ...(of.permittedOnly && { permittedOnly: true }),
   });
 }
 

@@ -27,6 +27,8 @@ export interface DavitStart {
 export interface WantedWorkers {
   arches: Promise<{ arch: Arch; emulated: boolean }[]>;
   targets: Promise<string[]>;
+  /** The target that is this machine's engine, whose swarm is used only if davit made it or a person has allowed it. */
+  ownSwarm?: string;
 }
 
 /** What an installation on one machine runs: the least memory. */
@@ -59,8 +61,14 @@ export async function startMachine(start: DavitStart, wanted: WantedWorkers): Pr
         emulated.length > 0 ? `emulated: ${emulated.join(', ')}` : 'native',
       );
     }),
-    wanted.targets.then((targets) => Promise.all(targets.map((target) => serve({ kind: 'deploy', target })))),
     server.then(() => watchMachines(settings, supervisor.stopped, addedMachines(machine, progress))),
+    wanted.targets.then((targets) =>
+      Promise.all(
+        targets.map((target) =>
+          serve({ kind: 'deploy', target, ...(target === wanted.ownSwarm && { permittedOnly: true }) }),
+        ),
+      ),
+    ),
   ]);
 }
 
@@ -87,7 +95,13 @@ export async function startSeparate(start: DavitStart, wanted: WantedWorkers): P
       Promise.all(found.map((one) => supervisor.add(archProcess(settings, addresses, one)))),
     ),
     wanted.targets.then((targets) =>
-      Promise.all(targets.map((name) => supervisor.add(deployProcess(settings, addresses, name)))),
+      Promise.all(
+        targets.map((name) =>
+          supervisor.add(
+            deployProcess(settings, addresses, { name, permittedOnly: name === wanted.ownSwarm }),
+          ),
+        ),
+      ),
     ),
   ]);
 }

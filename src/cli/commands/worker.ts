@@ -8,6 +8,7 @@ import type { Cli } from '../cli.ts';
 import { arches } from '../options.ts';
 import { updateReadyFile, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
+import { fleetCommands } from './fleet.ts';
 import { workerAddCommand } from './worker-add.ts';
 import { workerTokenCommand } from './worker-token.ts';
 
@@ -18,7 +19,9 @@ interface WorkerOptions {
   emulation?: boolean;
   control?: boolean;
   deploy?: string;
+  name?: string;
   machine?: string[];
+  permittedSwarm?: boolean;
 }
 
 export function workerCommand(program: Command, cli: Cli): void {
@@ -33,6 +36,7 @@ export function workerCommand(program: Command, cli: Cli): void {
       'engine to use: unix:///PATH, tcp://HOST:PORT with certificates, ssh://USER@HOST',
     )
     .option('--config <file>', 'worker configuration: tags, slots, devices, engine socket')
+    .option('--name <name>', 'name of the machine, as people know it; by default that of its token')
     .option('--emulation', 'allow architectures that the engine has to emulate')
     .addOption(new Option('--control', 'run the workflows').conflicts(['arch', 'deploy']))
     .addOption(
@@ -43,6 +47,12 @@ export function workerCommand(program: Command, cli: Cli): void {
         '--machine <name...>',
         'everything that these machines were added for (davit worker add), in one process',
       ).conflicts(['arch', 'control', 'deploy', 'docker', 'config', 'emulation']),
+    )
+    .addOption(
+      new Option(
+        '--permitted-swarm',
+        'only a swarm that davit made, or that a person has allowed',
+      ).hideHelp(),
     )
     .addHelpText(
       'after',
@@ -61,6 +71,7 @@ Example:
       );
     });
   workerTokenCommand(worker, cli);
+  fleetCommands(worker, cli);
   workerAddCommand(worker, cli);
 }
 
@@ -98,7 +109,9 @@ async function runWorker(
     return (await import('../../../workers/deploy.ts')).run({
       settings,
       target: options.deploy,
+      ...(options.name !== undefined && { name: options.name }),
       dockerAddress,
+      permittedOnly: options.permittedSwarm,
       onReady,
     });
   if (!options.arch)
@@ -107,6 +120,7 @@ async function runWorker(
   return run({
     settings,
     arches: options.arch,
+    ...(options.name !== undefined && { name: options.name }),
     dockerAddress,
     configFile: options.config,
     emulation: options.emulation,

@@ -152,15 +152,6 @@ function podmanFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'address' | '
 export function modeFindings(
   info: Pick<EngineInfo, 'kind' | 'rootless' | 'liveRestore' | 'swarm'>,
 ): Finding[] {
-  const noSwarm = swarmObstacle(info);
-  if (noSwarm !== undefined)
-    return [
-      warn(
-        'engine mode',
-        `The engine cannot be a swarm: ${noSwarm}. Jobs that deploy to this machine fail.${info.kind === 'podman' ? ' Builds use no cache.' : ''}`,
-        'Nothing to do without such jobs; else name a manager as `docker:` of the deploy target in the installation file.',
-      ),
-    ];
   if (info.liveRestore && info.swarm !== 'inactive')
     return [
       fail(
@@ -169,15 +160,16 @@ export function modeFindings(
         'Remove "live-restore" from /etc/docker/daemon.json, or leave the swarm on this machine.',
       ),
     ];
-  if (info.swarm === 'worker')
-    return [
-      warn(
-        'engine mode',
-        'The engine is a swarm worker; deployments need a manager.',
-        'Set `docker:` of the deploy target in the installation file to a manager.',
-      ),
-    ];
-  return [];
+  // Live-restore without a swarm is right for a machine that only runs jobs.
+  const noSwarm = swarmObstacle({ ...info, liveRestore: false });
+  if (noSwarm === undefined) return [];
+  return [
+    warn(
+      'engine mode',
+      `The engine cannot be a swarm: ${noSwarm}. Jobs that deploy to this machine fail.${info.kind === 'podman' ? ' Builds use no cache.' : ''}`,
+      'Nothing to do without such jobs; else name a manager as `docker:` of the deploy target in the installation file.',
+    ),
+  ];
 }
 
 /** Without the helper image there is a finding already. */

@@ -13,9 +13,14 @@ const workerSchema = z.discriminatedUnion('kind', [
     configFile: z.string().optional(),
     docker: z.string().optional(),
   }),
-  z.object({ kind: z.literal('deploy'), target: z.string(), docker: z.string().optional() }),
   /** All workers of a machine that was added. */
   z.object({ kind: z.literal('machine'), name: z.string() }),
+  z.object({
+    kind: z.literal('deploy'),
+    target: z.string(),
+    docker: z.string().optional(),
+    permittedOnly: z.boolean().optional(),
+  }),
 ]);
 /** One worker of a process that has several. */
 export type WorkerSpec = z.infer<typeof workerSchema>;

@@ -107,7 +107,12 @@ export class Machine {
         }
         if (worker.kind === 'deploy') {
           const [{ run }, shared] = await Promise.all([import('../../../workers/deploy.ts'), linked()]);
-          return run({ ...shared, target: worker.target, dockerAddress: worker.docker });
+          return run({
+            ...shared,
+            target: worker.target,
+            dockerAddress: worker.docker,
+            permittedOnly: worker.permittedOnly,
+          });
         }
         const [{ run }, shared] = await Promise.all([import('../../../workers/arch.ts'), linked()]);
         return run({
