@@ -78,7 +78,7 @@ export const run = (options: ArchWorkerOptions): Promise<void> =>
 async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings } = options;
   const config = await readWorkerConfig(options.configFile);
-  const engine = await ports.engine(options.dockerAddress);
+  const engine = await ports.engine(options.dockerAddress, options.log);
   const say = options.log ?? (() => undefined);
   try {
     const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });

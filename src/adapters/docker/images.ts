@@ -9,10 +9,12 @@ import { HELPER_IMAGE } from '../../installation.ts';
 import { durationText } from '../../utils/duration.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
+import { isLoopback } from '../text.ts';
 import { imageNameText, parseImageName } from '../../match/image-name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './response-schemas.ts';
 import { checked } from './checked.ts';
+import { causeOf } from './errors.ts';
 import { jsonLines } from './json-lines.ts';
 import { retry } from '../../utils/retry.ts';
 import { untrustedRegistry } from './podman-trust.ts';
@@ -170,7 +172,8 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
   };
   for await (const event of events(api, await api.stream(call), call)) {
     const message = eventError(event);
-    if (message !== undefined) throw (await trustError(api, message, name.host)) ?? pullError(message, image);
+    if (message !== undefined)
+      throw (await registryError(api, message, name.host)) ?? pullError(message, image);
     const text = eventText(event);
     if (text !== undefined) options.onLog?.(text);
   }
@@ -209,7 +212,7 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   for await (const event of events(api, await api.stream(call), call)) {
     const message = eventError(event);
     if (message !== undefined)
-      throw (await trustError(api, message, name.host)) ?? pushError(message, tag, name.repository);
+      throw (await registryError(api, message, name.host)) ?? pushError(message, tag, name.repository);
     result = pushedDigest(event, name.tag ?? 'latest') ?? result;
     const text = eventText(event);
     if (text !== undefined) options.onLog(text);
@@ -218,9 +221,20 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   return result;
 }
 
-/** The error of a registry that Podman does not trust; undefined for other engines and other errors. */
-async function trustError(api: EngineApi, message: string, host: string): Promise<DavitError | undefined> {
+/** What is known of the registry beside the engine's message: Podman's distrust, or the ssh forward to it. */
+async function registryError(api: EngineApi, message: string, host: string): Promise<DavitError | undefined> {
+  const problem = forwardProblem(api, host);
+  if (problem !== undefined && causeOf(message) === 'registry/unreachable')
+    return new DavitError(
+      'registry/unreachable',
+      `The engine does not reach the registry ${host}: ${problem}`,
+    );
   return (await api.traits()).podman ? untrustedRegistry(message, host) : undefined;
+}
+
+function forwardProblem(api: EngineApi, host: string): string | undefined {
+  const [, name = '', port = ''] = /^(.+):(\d+)$/.exec(host) ?? [];
+  return isLoopback(name) ? api.forwardProblem(Number(port)) : undefined;
 }
 
 /** The events of a stream; a broken one rejects with `engine/unreachable`. */

@@ -190,8 +190,6 @@ class Addition {
     });
     try {
       this.#note(...engineFindings(await engine.info(), wanted));
-    } catch (error) {
-      throw wanted.docker?.startsWith('ssh:') ? withoutEngine(error, wanted.docker) : error;
     } finally {
       await engine.close();
     }
@@ -278,20 +276,6 @@ const EMPTY: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = {
   hostName: '',
   token: { id: '', protected_only: false, forks: false },
 };
-
-/** ssh has logged in: what is missing is the engine, or the right to use it. */
-function withoutEngine(error: unknown, docker: string): unknown {
-  if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') return error;
-  const user = /^ssh:\/\/([^@/]+)@/.exec(docker)?.[1] ?? 'USER';
-  return new DavitError(
-    'engine/unreachable',
-    `ssh logs in to ${docker}, and no container engine answers there: ${error.message}`,
-    {
-      hint: `On that machine: \`sudo apt-get install docker.io && sudo usermod -aG docker ${user}\`, or name the engine's socket: ${docker}/run/podman/podman.sock. Its ssh server has to allow AllowStreamLocalForwarding.`,
-      cause: error,
-    },
-  );
-}
 
 /** What a person sees after a second run. Pure. */
 export function changes(before: MachineRecord | undefined, after: MachineRecord): string[] {
