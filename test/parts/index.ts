@@ -1,4 +1,5 @@
 /** Every heavy part of the tests. */
+import { basePackagesPart, sshServerPart } from './bed.ts';
 import { chromiumPart } from './chromium.ts';
 import { composeEnginePart, dockerComposePart } from './compose.ts';
 import {
@@ -22,6 +23,8 @@ export const TEST_PARTS: readonly Part[] = [
   composeEnginePart,
   chromiumPart,
   giteaPart,
+  sshServerPart,
+  basePackagesPart,
 ];
 /** Needed by `npm run test:engines` alone. */
 export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part, podmanPart];
