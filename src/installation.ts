@@ -238,6 +238,12 @@ export const installationSchema = z.strictObject({
         .int()
         .min(1_024)
         .default(1_024 * 1_024 * 1_024),
+      /** Objects of Git LFS of one commit, in sum. */
+      lfs_bytes: z
+        .number()
+        .int()
+        .min(0)
+        .default(2 * 1_024 * 1_024 * 1_024),
       /** Files, links and directories of one artifact or cache. */
       archive_entries: z.number().int().min(1).default(100_000),
       /** Bytes that one byte of an artifact or cache may unpack to; the first 64 MiB are free. */

@@ -39,7 +39,7 @@ import { configuredRegistries, type RegistryClients } from './adapters/registry/
 import { loopbackPorts, ownRegistry, rememberedCredentials } from './adapters/registry/own.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
-import { readEnvSecret, type Settings } from './config.ts';
+import { pinnedHosts, readEnvSecret, type Settings } from './config.ts';
 import { DavitError } from './errors.ts';
 import type { Installation } from './installation.ts';
 import type { InstallationFacts } from './installation-facts.ts';
@@ -142,6 +142,7 @@ export async function wireWorker(
       dockerEngine({
         address: address ?? settings.dockerHost,
         certPath: settings.dockerCertPath,
+        pinnedHosts: pinnedHosts(settings),
         reversePorts,
       }),
     target: (name, more) => wireTarget({ settings, facts, name, ...more }),
@@ -160,6 +161,7 @@ async function wireTarget(
     name,
     address: of.address ?? known?.docker ?? settings.dockerHost,
     certPath: settings.dockerCertPath,
+    pinnedHosts: pinnedHosts(settings),
     reversePorts: loopbackPorts(facts.ownRegistry),
     installation: facts.installation,
     monitorMs: facts.config.limits.deploy_stable,

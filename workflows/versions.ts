@@ -61,6 +61,8 @@ export const VERSIONS = {
   waitsInGroups: { id: 'waits-in-groups', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** A step of a ref that was delivered out of order is not started again by the reconciler. */
   reorderedIsKnown: { id: 'reordered-is-known', since: '2026-11-30', removableFrom: '2027-01-29' },
+  /** A push that was delivered before the deletion that it follows is decided again after it. */
+  pushBeforeItsDeletion: { id: 'push-before-its-deletion', since: '2026-11-30', removableFrom: undefined },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

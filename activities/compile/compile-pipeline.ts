@@ -132,7 +132,7 @@ async function compileInput(
   const project = await withForgeRefs(deps.rights, projectOf(deps.facts, trigger));
   const refusal = forkRefusal(project, trigger);
   if (refusal !== undefined) return { kind: 'empty', reason: refusal };
-  const [{ warning: note, ...fetched }, openMergeRequests] = await Promise.all([
+  const [{ pointers = [], ...fetched }, openMergeRequests] = await Promise.all([
     fetchSource(deps, project, { trigger, signal }),
     openRequestsOf(deps.forge, trigger, signal),
   ]);
@@ -141,7 +141,7 @@ async function compileInput(
   const request = await requestOf(deps, input, {
     ...{ project, known, openMergeRequests, fetched, protectedRef },
   });
-  const warnings = [note, warning].filter((text) => text !== undefined);
+  const warnings = warning === undefined ? [] : [warning];
   const more = { warnings, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {
@@ -154,8 +154,14 @@ async function compileInput(
   // Another attempt has stored its answers first, and they are the ones to use.
   if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
   if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer, ...more });
-  const allowHosts = deps.facts.config.includes.allow_hosts;
-  const jobs = await withSources(deps, project, { trigger, jobs: answer.jobs, signal, allowHosts });
+  const { includes, limits } = deps.facts.config;
+  const sources = await withSources(deps, project, {
+    ...{ trigger, jobs: answer.jobs, signal, pointers },
+    allowHosts: includes.allow_hosts,
+    lfsBytes: limits.lfs_bytes,
+  });
+  const { jobs } = sources;
+  warnings.push(...sources.warnings);
   return output(deps, { input, project, fetched, answer: { ...answer, jobs }, ...more });
 }
 

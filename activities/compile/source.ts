@@ -1,9 +1,17 @@
-import type { BlobStore, CommitFacts, Secrets, Source, SubmoduleRequest } from '../../src/adapters/ports.ts';
+import type {
+  BlobStore,
+  CommitFacts,
+  LfsRequest,
+  Secrets,
+  Source,
+  SubmoduleRequest,
+} from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationProject } from '../../src/installation.ts';
 import type { Digest } from '../../src/plan/model/ids.ts';
 import { deepest, depthOf, USUAL_DEPTH } from '../../src/plan/policy/git-depth.ts';
 import type { JobSpec } from '../../src/plan/model/spec.ts';
+import { takesLfs } from '../../src/plan/policy/lfs.ts';
 import { submodulesOf, type WantedSubmodules } from '../../src/plan/policy/submodules.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';
@@ -12,9 +20,9 @@ export interface FetchedSource {
   source: Digest;
   commit: CommitFacts;
 }
-/** Beside what the plan depends on: what people have to know about the source. */
+/** Files whose content is a pointer of Git LFS. */
 export interface SourceNotes {
-  warning?: string;
+  pointers?: string[];
 }
 const NAMED = 3;
 
@@ -22,16 +30,22 @@ const NAMED = 3;
 export function lfsWarning(files: readonly string[]): string {
   const names = files.slice(0, NAMED).join(', ');
   const more = files.length > NAMED ? ` and ${files.length - NAMED} more` : '';
-  return `Git LFS: ${names}${more} ${files.length === 1 ? 'is a pointer' : 'are pointers'} in this pipeline, because davit fetches no LFS objects. A job gets the content with \`git lfs pull\`, where its image has git-lfs and the forge gives it.`;
+  return `Git LFS: ${names}${more} ${files.length === 1 ? 'is a pointer' : 'are pointers'} in this pipeline, because davit fetches LFS objects over https, from the host of the project alone. Give the project an https clone_url, or use \`git lfs pull\` in the script.`;
 }
 
 /** The pipeline's source as a blob: uploaded with the request, or fetched by its commit. */
 export async function fetchSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
-  what: { trigger: Trigger; signal: AbortSignal; depth?: number; submodules?: SubmoduleRequest },
+  what: {
+    trigger: Trigger;
+    signal: AbortSignal;
+    depth?: number;
+    submodules?: SubmoduleRequest | undefined;
+    lfs?: LfsRequest | undefined;
+  },
 ): Promise<FetchedSource & SourceNotes> {
-  const { trigger, signal, depth = USUAL_DEPTH, submodules } = what;
+  const { trigger, signal, depth = USUAL_DEPTH, submodules, lfs } = what;
   if (trigger.sourceBlob !== undefined) return { source: trigger.sourceBlob, commit: factsOf(trigger) };
   const { url, own } = cloneUrl(project, trigger);
   const fetched = await deps.source.fetch({
@@ -43,12 +57,13 @@ export async function fetchSource(
     auth: own ? await cloneAuth(project, deps.secrets) : undefined,
     signal,
     ...(submodules && { submodules }),
+    ...(lfs && { lfs }),
   });
   const [stored] = await Promise.all([deps.blobs.putStream(fetched.tar), fetched.done]);
   return {
     source: stored.digest,
     commit: fetched.commit ?? factsOf(trigger),
-    ...(fetched.lfs && { warning: lfsWarning(fetched.lfs) }),
+    ...(fetched.lfs && { pointers: fetched.lfs }),
   };
 }
 
@@ -120,63 +135,93 @@ interface SourceJobs<T> {
   jobs: readonly T[];
   signal: AbortSignal;
   allowHosts: readonly string[];
+  /** Files that are pointers in the first source. */
+  pointers: readonly string[];
+  lfsBytes: number;
+}
+interface OwnSource {
+  spec: Pick<JobSpec, 'source' | 'submodules' | 'lfs'>;
+  /** That are left in it. */
+  pointers: string[];
 }
 
 /**
  * GIT_DEPTH: a job that asks for more history than the others gets a source of its own; one fetch serves all
- * jobs with the same depth. The same holds for submodules. Under `davit run` the source came with the
- * request.
+ * jobs with the same depth. The same holds for submodules and for objects of Git LFS. Under `davit run` the
+ * source came with the request.
  */
 export async function withSources<T extends { spec: JobSpec }>(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
   what: SourceJobs<T>,
-): Promise<T[]> {
-  const { trigger, jobs } = what;
-  if (trigger.sourceBlob !== undefined) return [...jobs];
+): Promise<{ jobs: T[]; warnings: string[] }> {
+  const { trigger, jobs, pointers } = what;
+  if (trigger.sourceBlob !== undefined) return { jobs: [...jobs], warnings: [] };
   const depth = deepest(jobs.map((one) => one.spec));
-  const made = new Map<string, Promise<Pick<JobSpec, 'source' | 'submodules'>>>();
-  const sourceOf = (spec: JobSpec): Promise<Pick<JobSpec, 'source' | 'submodules'>> | undefined => {
+  const isWeb = /^https?:/.test(cloneUrl(project, trigger).url);
+  const needsLfs = pointers.length > 0 && jobs.some(({ spec }) => takesLfs(spec));
+  const made = new Map<string, Promise<OwnSource>>();
+  const sourceOf = (spec: JobSpec): Promise<OwnSource> | undefined => {
     const wanted = submodulesOf(spec);
     const own = depthOf(spec) === USUAL_DEPTH ? USUAL_DEPTH : depth;
-    if (!wanted && own === USUAL_DEPTH) return undefined;
-    const key = JSON.stringify([own, wanted]);
-    const known = made.get(key) ?? ownSource(deps, project, { ...what, depth: own, wanted });
+    // Whether submodules have some is seen in them.
+    const lfs = isWeb && takesLfs(spec) && (needsLfs || wanted !== undefined);
+    if (!wanted && !lfs && own === USUAL_DEPTH) return undefined;
+    const key = JSON.stringify([own, wanted, lfs]);
+    const known = made.get(key) ?? ownSource(deps, project, { ...what, depth: own, wanted, lfs });
     made.set(key, known);
     return known;
   };
   const found: T[] = [];
+  const left = new Set(needsLfs && !isWeb ? pointers : []);
   // One after the other: each fetch needs a process and a folder.
-  for (const one of jobs) found.push({ ...one, spec: { ...one.spec, ...(await sourceOf(one.spec)) } });
-  return found;
+  for (const one of jobs) {
+    const own = await sourceOf(one.spec);
+    if (own && takesLfs(one.spec)) for (const path of own.pointers) left.add(path);
+    found.push({ ...one, spec: { ...one.spec, ...own?.spec } });
+  }
+  return { jobs: found, warnings: left.size > 0 ? [lfsWarning([...left])] : [] };
 }
 
-/**
- * Submodules that cannot be fetched fail only the jobs that ask for them; a forge that is unreachable is
- * asked again.
- */
+/** Parts of a source whose absence fails only the jobs that ask for them, by the beginning of the error. */
+const PARTS = { submodules: /^Submodule /, lfs: /^Git LFS: / };
+
+/** A forge that is unreachable is asked again, for the whole pipeline. */
 async function ownSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
-  what: Omit<SourceJobs<unknown>, 'jobs'> & { depth: number; wanted: WantedSubmodules | undefined },
-): Promise<Pick<JobSpec, 'source' | 'submodules'>> {
-  const { trigger, signal, depth, wanted, allowHosts } = what;
-  if (!wanted) return pick(await fetchSource(deps, project, { trigger, signal, depth }));
-  // A repository that a fork names is read without credentials.
-  const submodules = { ...wanted, credentials: !trigger.fork, allowHosts };
-  try {
-    const fetched = await fetchSource(deps, project, { trigger, signal, depth, submodules });
-    return { ...pick(fetched), submodules: {} };
-  } catch (error) {
-    if (
-      !(error instanceof DavitError) ||
-      error.code === 'git/unreachable' ||
-      !/^Submodule /.test(error.message)
-    )
-      throw error;
-    const failure = `${error.message} ${error.hint}`;
-    return { ...pick(await fetchSource(deps, project, { trigger, signal, depth })), submodules: { failure } };
-  }
+  what: Omit<SourceJobs<unknown>, 'jobs'> & {
+    depth: number;
+    wanted: WantedSubmodules | undefined;
+    lfs: boolean;
+  },
+): Promise<OwnSource> {
+  const { trigger, signal, depth, wanted, allowHosts, lfsBytes } = what;
+  // What a fork names is read without credentials.
+  const credentials = !trigger.fork;
+  const parts: { submodules?: SubmoduleRequest; lfs?: LfsRequest } = {
+    ...(wanted && { submodules: { ...wanted, credentials, allowHosts } }),
+    ...(what.lfs && { lfs: { credentials, maxBytes: lfsBytes } }),
+  };
+  const failed: Pick<JobSpec, 'submodules' | 'lfs'> = {};
+  for (;;)
+    try {
+      const fetched = await fetchSource(deps, project, { trigger, signal, depth, ...parts });
+      const spec = { source: fetched.source, ...(wanted && { submodules: {} }), ...failed };
+      return { spec, pointers: failed.lfs ? [] : (fetched.pointers ?? []) };
+    } catch (error) {
+      const part = failedPart(error);
+      if (!(error instanceof DavitError) || !part || !parts[part]) throw error;
+      failed[part] = { failure: `${error.message} ${error.hint}` };
+      delete parts[part];
+    }
 }
 
-const pick = ({ source }: FetchedSource): Pick<JobSpec, 'source'> => ({ source });
+function failedPart(error: unknown): keyof typeof PARTS | undefined {
+  if (!(error instanceof DavitError) || error.code === 'git/unreachable') return undefined;
+  return PARTS.submodules.test(error.message)
+    ? 'submodules'
+    : PARTS.lfs.test(error.message)
+      ? 'lfs'
+      : undefined;
+}

@@ -214,6 +214,7 @@ async function buildFork(
 
 /** The context of a build whose Dockerfile may be built here. */
 async function contextOf(deps: BuildDeps, input: RunInput, spec: BuildSpec): Promise<BuildContext> {
+  if (spec.lfs) throw new DavitError('job/source', spec.lfs.failure);
   const context = await buildContext(deps.blobs, {
     tars: [spec.source, ...input.artifacts.map(({ artifact }) => artifact.digest)],
     context: spec.context,

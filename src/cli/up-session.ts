@@ -6,12 +6,14 @@ import { DavitError } from '../errors.ts';
 import { lineProgress, type Progress } from '../local/process/progress.ts';
 import { up, type Up } from '../local/up.ts';
 import { notifyStarter } from '../local/process/ipc.ts';
+import type { Arch } from '../plan/model/ids.ts';
 import type { SwarmWish } from '../local/setup/swarm.ts';
 import type { Cli } from './cli.ts';
 import { Interrupts } from './interrupts.ts';
 import { messageOf } from '../utils/message.ts';
 
 export interface SessionOptions {
+  arches?: readonly Arch[] | undefined;
   swarm: SwarmWish;
   separate: boolean;
   demo: boolean;
@@ -30,6 +32,7 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
   try {
     running = await up(cli.settings, {
       progress,
+      arches: options.arches,
       swarm: options.swarm,
       separate: options.separate,
       signal: interrupts.first,

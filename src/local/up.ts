@@ -38,6 +38,8 @@ import { VERSION } from '../version.ts';
 
 export interface UpOptions {
   progress: Progress;
+  /** Its own workers serve these architectures alone; all that the engine can run if undefined. */
+  arches?: readonly Arch[] | undefined;
   swarm: SwarmWish;
   /** A process for the server and for each worker, as an installation on several machines has them. */
   separate?: boolean;
@@ -128,7 +130,7 @@ async function startAll(start: StartContext): Promise<Omit<Up, 'run' | 'stop'>> 
   };
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
   const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
-  const able = engine.then((local) => ensureEmulation(settings, local, progress));
+  const able = engine.then((local) => ensureEmulation(settings, local, progress, options.arches));
   const helper = engine.then(({ engine: own, info }) =>
     ensureHelperImage(own, info, { name: run.helperImage, path: settings.path }),
   );

@@ -241,7 +241,7 @@ describe('a build', () => {
     expect(await found('a3', { project: alpha, protectedRef: false })).toBe('');
     expect(await found('a4', { project: alpha })).toContain('a1');
   });
-  test('of a fork is refused, and one that names a frontend or an image that it may not have', async () => {
+  test('of a fork is refused, and one that lacks objects of Git LFS, or names what it may not have', async () => {
     const fork = await build(await input('amd64', { fork: true, protectedRef: false }));
     expect(fork).toMatchObject({
       outcome: 'failed',
@@ -252,6 +252,11 @@ describe('a build', () => {
     expect(await build(await input('amd64', syntax))).toMatchObject({
       outcome: 'failed',
       message: expect.stringContaining('evil.test/frontend'),
+    });
+    const lfs = { failure: 'Git LFS: it does not give the object.' };
+    expect(await build(await input('amd64', { lfs }))).toMatchObject({
+      outcome: 'failed',
+      message: expect.stringContaining(lfs.failure),
     });
     const facts = testFacts({
       registries: [{ host: '127.0.0.1:1', default: true }],

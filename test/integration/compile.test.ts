@@ -177,6 +177,7 @@ test('included files come from the fetched source, by wildcard and nested', asyn
   expect(plan.jobs.map((job) => job.key)).toEqual(['two', 'one']);
 });
 
+const lfsPointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 100\n`;
 test('a branch of an odd name, a linked pipeline file, a name that is not UTF-8, a pointer of LFS', async () => {
   const work = join(folder, 'odd');
   const ref = "fix/don't; v2(final)-🚀".replaceAll(' ', '');
@@ -188,7 +189,7 @@ test('a branch of an odd name, a linked pipeline file, a name that is not UTF-8,
   await symlink('ci/main.yml', join(work, '.gitlab-ci.yml'));
   await writeFile(Buffer.concat([Buffer.from(`${work}/caf`), Buffer.from([0xe9])]), 'x');
   await writeFile(join(work, '.gitattributes'), '*.bin filter=lfs\n');
-  await writeFile(join(work, 'big.bin'), 'version https://git-lfs');
+  await writeFile(join(work, 'big.bin'), lfsPointer);
   await git('checkout', '--quiet', '-b', ref);
   await git('add', '.');
   await writeFile(join(work, 'message'), `long\n\n${'word '.repeat(40_000)}`);

@@ -153,8 +153,8 @@ test('files of Git LFS are named: the tar has their pointers', async () => {
   await mkdir(join(work, 'sub'), { recursive: true });
   await writeFile(join(work, '.gitattributes'), '*.bin filter=lfs diff=lfs merge=lfs -text\n');
   await writeFile(join(work, 'sub', '.gitattributes'), 'model filter=lfs\n');
-  for (const name of ['big.bin', 'sub/model', 'sub/plain'])
-    await writeFile(join(work, name), 'version https://git-lfs');
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 100\n`;
+  for (const name of ['big.bin', 'sub/model', 'sub/plain']) await writeFile(join(work, name), pointer);
   await git('add', '-A');
   await git('commit', '--quiet', '-m', 'lfs');
   await run('git', ['-C', work, 'push', '--quiet', join(folder, 'bare.git'), 'HEAD:refs/heads/lfs']);

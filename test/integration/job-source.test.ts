@@ -61,6 +61,16 @@ describe('the source', () => {
     const wrong = { variables: variables({ GIT_STRATEGY: 'pull' }), script: LIST };
     expect(await run(await bench.input(wrong))).toMatchObject({ outcome: 'failed', kind: 'config' });
   });
+
+  test('objects of Git LFS that cannot be fetched fail the job, unless it has no checkout', async () => {
+    const lfs = { failure: 'Git LFS: it does not give the object.' };
+    expect(await run(await bench.input({ lfs, script: LIST }, {}, FILES))).toMatchObject({
+      ...{ outcome: 'failed', kind: 'config', started: false },
+      message: expect.stringContaining(lfs.failure),
+    });
+    const none = { lfs, variables: variables({ GIT_CHECKOUT: 'false' }), script: LIST };
+    expect(await run(await bench.input(none, {}, FILES))).toMatchObject({ outcome: 'succeeded' });
+  });
 });
 
 describe('the script', () => {

@@ -119,6 +119,36 @@ test.concurrent('a tag that is deleted and pushed again at the same commit runs 
   expect(await world.push('again', later)).toBe('again/3');
 });
 
+test.concurrent('a push that is delivered before the deletion that it follows starts, once', async () => {
+  const made = push('b', '0', 'd1');
+  const gone = { refKind: 'branch' as const, ref: 'main', before: made.sha, deliveryId: 'gone' };
+  world.project('swapped', { plan: one, head: made.sha });
+  await world.end(await world.push('swapped', made));
+  const again = triggerOf('swapped', { ...made, deliveryId: 'd2' });
+  await signalTrigger(world.client, again);
+  await signalTrigger(world.client, again);
+  await signalDeletion(world.client, 'swapped', gone);
+  await until('it starts again', async () =>
+    (await world.lookup('swapped', made.key)).pipeline === 'swapped/2' ? true : undefined,
+  );
+  // Repeats of all three change nothing more.
+  await signalDeletion(world.client, 'swapped', gone);
+  for (const deliveryId of ['d1', 'd2', 'd3'])
+    await signalTrigger(world.client, triggerOf('swapped', { ...made, deliveryId }));
+  const asked = { ...made, key: 'request:1', source: 'api' as const, deliveryId: 'r1' };
+  expect(await world.push('swapped', asked)).toBe('swapped/3');
+});
+
+test.concurrent('a repeat before a deletion starts nothing while the ref is gone', async () => {
+  const made = push('b', '0', 'd1');
+  world.project('stays', { plan: one, head: 'f'.repeat(40) });
+  await world.push('stays', made);
+  await signalTrigger(world.client, triggerOf('stays', { ...made, deliveryId: 'd2' }));
+  await signalDeletion(world.client, 'stays', { refKind: 'branch', ref: 'main', before: made.sha });
+  const asked = { ...made, key: 'request:1', source: 'api' as const, deliveryId: 'r1' };
+  expect(await world.push('stays', asked)).toBe('stays/2');
+});
+
 describe.concurrent('locks', () => {
   const deploy = planOf([
     {

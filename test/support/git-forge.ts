@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { LfsForge } from './lfs-server.ts';
 
 export interface GitForge {
   url: string;
@@ -10,13 +11,15 @@ export interface GitForge {
   close(): Promise<void>;
 }
 
-/** `root`: folder of bare repositories, `NAME.git`. An address without `.git` is redirected elsewhere. */
+/** `root`: folder of bare repositories, `NAME.git`. An address without `.git` is redirected elsewhere. `lfs`: has an account of its own. */
 export async function gitForge(
   root: string,
   account: { username: string; password: string },
+  lfs?: Pick<LfsForge, 'handles' | 'handle'>,
 ): Promise<GitForge> {
   const basic = `Basic ${Buffer.from(`${account.username}:${account.password}`).toString('base64')}`;
   const server = createServer((request, reply) => {
+    if (lfs?.handles(request)) return void lfs.handle(request, reply, forge.url);
     const url = new URL(request.url ?? '/', 'http://forge.test');
     if (request.headers.authorization !== basic) {
       forge.refused += 1;

@@ -7,13 +7,7 @@ import type { StopEnvironment, StopRef } from '../../src/plan/model/environments
 import type { DeletedRef, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import type { LockRelease, LockRequest } from '../../src/plan/model/locks.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
-import {
-  newestOf,
-  pushedHeads,
-  rememberDeletion,
-  voidKey,
-  waitingSince,
-} from '../../src/plan/policy/memory.ts';
+import { newestOf, pushedHeads, voidKey, waitingSince } from '../../src/plan/policy/memory.ts';
 import {
   QUERIES,
   SIGNALS,
@@ -39,7 +33,7 @@ export interface ProjectParts {
 export function setProjectHandlers({ project, memory, locks, intake, environments }: ProjectParts): void {
   setHandler(defineSignal<[Trigger]>(SIGNALS.trigger), (trigger) => intake.enqueue(trigger));
   setHandler(defineSignal<[string]>(SIGNALS.voidKey), (key) => voidKey(memory, key));
-  setHandler(defineSignal<[DeletedRef]>(SIGNALS.refDeleted), (ref) => rememberDeletion(memory, ref));
+  setHandler(defineSignal<[DeletedRef]>(SIGNALS.refDeleted), (ref) => intake.deleted(ref));
   setHandler(defineSignal<[RerunRequest]>(SIGNALS.rerun), (request) => intake.enqueueRerun(request));
   setHandler(defineSignal<[LockRequest]>(SIGNALS.lockRequest), (request) => locks.request(request));
   setHandler(defineSignal<[LockRelease]>(SIGNALS.lockRelease), (release) => {

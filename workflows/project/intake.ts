@@ -15,8 +15,8 @@ import {
   parsePipelineId,
   type PipelineId,
 } from '../../src/plan/model/ids.ts';
+import { applyDeletions, rememberDeletion, rememberRepeated } from '../../src/plan/policy/deletions.ts';
 import {
-  applyDeletions,
   deliveredStep,
   deliveryWaits,
   forgetQueued,
@@ -32,7 +32,7 @@ import {
   superseded,
   isWanted,
 } from '../../src/plan/policy/memory.ts';
-import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
+import type { DeletedRef, KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../../src/plan/model/protocol.ts';
 import { mergeKey, pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { startText } from '../../src/plan/policy/details-text.ts';
@@ -70,9 +70,18 @@ export class Intake {
   enqueue(trigger: Trigger): void {
     const known = knownTrigger(this.#memory, trigger, 'arrives');
     // A job that asks again has not received the result.
-    if (known === 'repeated' && !trigger.upstream) return;
+    if (known === 'repeated' && !trigger.upstream) return rememberRepeated(this.#memory, trigger);
     if (known === 'new') rememberKey(this.#memory, { key: trigger.key, state: 'queued' }, trigger.deliveryId);
     this.#memory.queue.push(trigger);
+  }
+
+  /** Synchronous, for the signal's handler. */
+  deleted(ref: DeletedRef): void {
+    this.#decideAgain(rememberDeletion(this.#memory, ref));
+  }
+
+  #decideAgain(pushes: readonly Trigger[]): void {
+    if (pushes.length > 0 && hasVersion('pushBeforeItsDeletion')) this.#memory.queue.push(...pushes);
   }
 
   enqueueRerun(request: RerunRequest): void {
@@ -96,7 +105,7 @@ export class Intake {
     }
     if (trigger.upstream) await this.#reportStart(trigger);
     this.#memory.queue.shift();
-    applyDeletions(this.#memory, trigger.key);
+    this.#decideAgain(applyDeletions(this.#memory, trigger.key));
   }
 
   /** To the trigger job that asked: the number of its pipeline, or why there is none. */
@@ -109,7 +118,7 @@ export class Intake {
 
   async #process(trigger: Trigger): Promise<void> {
     const known = knownTrigger(this.#memory, trigger, 'begins');
-    if (known === 'repeated') return;
+    if (known === 'repeated') return rememberRepeated(this.#memory, trigger);
     // Nothing is remembered of it: the true event with this key may follow.
     if (verifies() && (await unproven({ kind: 'trigger', trigger })) !== undefined)
       return forgetQueued(this.#memory, trigger.key);

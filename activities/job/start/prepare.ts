@@ -263,7 +263,7 @@ async function fill(
   const archive = workspaceTar({
     projectDir,
     ...(runner.source !== 'none' && { source: () => deps.blobs.getStream(spec.source) }),
-    takes: (path) => takesSource(runner, path, spec.submodules),
+    takes: (path) => takesSource(runner, path, spec),
     caches,
     artifacts: input.artifacts.map(
       ({ artifact }) =>
@@ -279,8 +279,9 @@ async function fill(
 function takesSource(
   { source, submodules }: RunnerOptions,
   path: string,
-  fetched: CommonSpec['submodules'],
+  { submodules: fetched, lfs }: Pick<CommonSpec, 'submodules' | 'lfs'>,
 ): boolean {
+  if (lfs && source === 'all') throw new DavitError('job/source', lfs.failure);
   if (path === '.gitmodules' && submodules && source === 'all' && fetched?.failure !== undefined)
     throw new DavitError('job/source', fetched.failure);
   if (path === '.gitmodules' && submodules && source === 'all' && !fetched)

@@ -63,10 +63,19 @@ const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
 /** An `http.URL.extraHeader` for this origin alone; empty without credentials and for ssh. */
 function headerOf(url: CheckedUrl, auth: Auth | undefined, plainOrigins: GitOptions['plainOrigins']): string {
-  if (!auth || !url.origin) return '';
-  if (!mayCarryToken(url.origin, plainOrigins)) throw plainHttp('clone_token');
-  const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
-  return `[http "${url.origin}"]\n\textraHeader = Authorization: Basic ${basic}\n`;
+  const basic = basicAuth(url, auth, plainOrigins);
+  return basic === undefined ? '' : `[http "${url.origin}"]\n\textraHeader = Authorization: ${basic}\n`;
+}
+
+/** The value of the header Authorization for the address's own origin. */
+export function basicAuth(
+  { origin }: CheckedUrl,
+  auth: Auth | undefined,
+  plainOrigins: GitOptions['plainOrigins'],
+): string | undefined {
+  if (!auth || !origin) return undefined;
+  if (!mayCarryToken(origin, plainOrigins)) throw plainHttp('clone_token');
+  return `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`;
 }
 
 export const plainHttp = (token: string): DavitError =>

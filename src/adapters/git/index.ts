@@ -1,12 +1,13 @@
 /**
  * Sources from git: fetches one commit with a little history into a fresh private folder and returns it as a
- * tar. Objects of LFS and caching between fetches are not its role. Invariants:
+ * tar. Caching between fetches is not its role. Invariants:
  *   GIT-1 No outside value reaches git as an option, another transport or a second line (`validate.ts`).
  *   GIT-2 Credentials are in a file of mode 0600 outside the checkout, bound to scheme, host and port: never
  *         in argv, environment, address or `.git`.
  *   GIT-3 No hook, filter, submodule or helper is executed.
  *   GIT-4 The folder is removed when `done` settles, whatever the outcome.
  */
+import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import type { ChangedRequest, CommitFacts, RemoteHead, Source, SourceRequest } from '../ports.ts';
 import { expectOk, throwIfFatal } from './git-errors.ts';
@@ -14,8 +15,10 @@ import { containsCommit } from './contains.ts';
 import { changedIn, lastCommitsIn } from './changed.ts';
 import { checkRef, checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './validate.ts';
 import { headsOf, MAX_HEADS_BYTES } from './heads.ts';
+import { fetchLfs, hasLfsServer } from './lfs.ts';
+import { pointersIn } from './lfs-pointers.ts';
 import { packFolder } from './pack.ts';
-import { inWorkspace, openWorkspace, removeWorkspace, type GitOptions } from './git-workspace.ts';
+import { basicAuth, inWorkspace, openWorkspace, removeWorkspace, type GitOptions } from './git-workspace.ts';
 import {
   depthOption,
   emptyRepository,
@@ -48,9 +51,19 @@ export function gitSource(options: GitOptions = {}): Source {
       try {
         const commit = await checkout(place, url, request);
         const repo = repositoryOf(place);
-        const lfs = await lfsFiles(inFolder(place, repo));
+        const of = { place, request };
+        const lfs = await objectsOfLfs(options, { ...of, home: url, folder: repo });
         if (request.submodules)
-          await submodules(options, { place, home: url, request: request.submodules }, repo);
+          await submodules(options, {
+            ...{ place, home: url, request: request.submodules, repo },
+            each: async ({ name, folder, address, own }) => {
+              // Another host is not asked for objects: who it is, the commit says.
+              const { lfs: _none, ...pointersOnly } = request;
+              const asked = own ? request : pointersOnly;
+              const left = await objectsOfLfs(options, { place, request: asked, home: address, folder });
+              lfs.push(...left.map((path) => `${name}/${path}`));
+            },
+          });
         const packed = packFolder(repo);
         const done = inWorkspace(place, packed.done);
         // The reader of the tar sees the same error; a caller that only awaits it must not crash the process.
@@ -89,8 +102,7 @@ export function gitSource(options: GitOptions = {}): Source {
 
 async function submodules(
   options: GitOptions,
-  context: Pick<SubmodulesContext, 'place' | 'home' | 'request'>,
-  repo: string,
+  { repo, ...context }: Omit<SubmodulesContext, 'bare'> & { repo: string },
 ): Promise<void> {
   const bare = await openWorkspace(options, context.home, { signal: context.place.signal });
   await inWorkspace(bare, fetchSubmodules({ ...context, bare }, repo));
@@ -140,10 +152,29 @@ async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceReq
   return { author, timestamp, message: message.trimEnd(), ...(tagMessage !== undefined && { tagMessage }) };
 }
 
-/** Tracked files that .gitattributes gives to LFS. Nothing fetches them: its servers are named by the repository itself. */
-async function lfsFiles(inRepo: InRepo): Promise<string[]> {
-  const listed = await inRepo('ls-files', '-z', '--', ':(attr:filter=lfs)');
-  return listed.code === 0 ? listed.stdout.split('\0').filter((path) => path !== '') : [];
+/** Fetches them if they are asked for; returns the files that are still pointers. */
+async function objectsOfLfs(
+  { authorities, plainOrigins }: GitOptions,
+  of: { place: GitWorkspace; home: CheckedUrl; request: SourceRequest; folder: string },
+): Promise<string[]> {
+  const { place, home, request, folder } = of;
+  const inRepo = inFolder({ ...place, maxOutput: MAX_HEADS_BYTES }, folder);
+  if (!request.lfs || !hasLfsServer(home)) {
+    const { pointers, unreadable } = await pointersIn(folder, inRepo);
+    return [...pointers.map(({ path }) => path), ...unreadable];
+  }
+  const auth = request.lfs.credentials ? request.auth : undefined;
+  await fetchLfs({
+    home,
+    folder,
+    inRepo,
+    temp: join(place.root, 'lfs'),
+    request: request.lfs,
+    authorization: basicAuth(home, auth, plainOrigins),
+    authorities,
+    signal: place.signal,
+  });
+  return [];
 }
 
 /** As in GitLab with GIT_DEPTH 0: all branches and tags, so that `git describe` works. */

@@ -32,6 +32,16 @@ export interface SubmodulesContext {
   /** Address of the project itself. */
   home: CheckedUrl;
   request: SubmoduleRequest;
+  /** After the checkout of each. */
+  each(submodule: Submodule): Promise<void>;
+}
+export interface Submodule {
+  /** Its path in the project. */
+  name: string;
+  folder: string;
+  address: CheckedUrl;
+  /** On the project's own host. */
+  own: boolean;
 }
 interface Level {
   folder: string;
@@ -60,9 +70,11 @@ export async function fetchSubmodules(context: SubmodulesContext, folder: string
         throw new DavitError('git/bad-request', `The source has more than ${MAX_SUBMODULES} submodules.`);
       const name = `${level.prefix}${module.path}`;
       const inside = posix.join(level.folder, module.path);
-      const url = await withSubmoduleName(name, () =>
-        fetchOne(context, { module, parent: level.url, folder: inside }),
-      );
+      const { url } = await withSubmoduleName(name, async () => {
+        const from = await fetchOne(context, { module, parent: level.url, folder: inside });
+        await context.each({ name, folder: inside, ...from });
+        return from.address;
+      });
       if (!context.request.recursive) continue;
       if (level.depth >= MAX_LEVELS)
         throw new DavitError('git/bad-request', `Submodules are nested deeper than ${MAX_LEVELS} levels.`);
@@ -146,7 +158,7 @@ export function wanted(path: string, patterns: readonly string[]): boolean {
 async function fetchOne(
   context: SubmodulesContext,
   { module, parent, folder }: { module: Module; parent: string; folder: string },
-): Promise<string> {
+): Promise<Pick<Submodule, 'address' | 'own'>> {
   const address = addressOf(module.url, { parent, home: context.home });
   const checked = checkUrl(address.url, context.place.protocols);
   // The machine's ssh key is a credential like any other.
@@ -171,7 +183,7 @@ async function fetchOne(
   const out = await inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', module.sha);
   if (out.code !== 0)
     throw new DavitError('git/no-commit', `its repository has no commit ${module.sha.slice(0, 12)}.`);
-  return checked.url;
+  return { address: checked, own: address.own };
 }
 
 /** SUBMODULE-2: git connects to the address that was checked, even if the name changes later. */

@@ -24,6 +24,7 @@ import {
   desiredSpec,
   isForeign,
   nodesOf,
+  nodeState,
   ownService,
   ownTask,
   serviceOf,
@@ -35,6 +36,7 @@ import {
   type ServiceSpec,
   type DeployLabels,
   type Task,
+  type Node,
 } from './mapping.ts';
 
 export interface SwarmOptions {
@@ -43,6 +45,8 @@ export interface SwarmOptions {
   address: string;
   certPath?: string;
   knownHosts?: string;
+  /** As of an engine. */
+  pinnedHosts?: string;
   /** As of an engine: the registry that its nodes pull from. */
   reversePorts?: number[];
   /** UUID. A deployment of another installation is neither `already` nor newer. */
@@ -77,6 +81,7 @@ export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> 
         restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, target, authFor }),
       ),
     remove: (service) => coded(swarm, target, () => remove(api, service)),
+    nodes: () => coded(swarm, target, async () => (await listNodes(api)).map(nodeState)),
   };
 }
 
@@ -103,11 +108,12 @@ async function findTasks({ api, installation }: Swarm, service: Service): Promis
   return tasks.map((task) => ownTask(task, installation));
 }
 
+const listNodes = async (api: EngineApi): Promise<Node[]> =>
+  nodesOf(await api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }));
+
 async function read(swarm: Swarm, name: string): Promise<TargetState> {
   // Without a service, the engine must still be a manager: one that left the swarm is not an empty target.
-  const nodes = nodesOf(
-    await swarm.api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }),
-  );
+  const nodes = await listNodes(swarm.api);
   const raw = await rawService(swarm, name);
   if (!raw) return ABSENT;
   const service = ownService(raw, swarm.installation);

@@ -1,6 +1,8 @@
 /** `davit up` and `davit down`: start and stop davit on this machine. */
 import { Option, type Command } from 'commander';
 import { DavitError } from '../../errors.ts';
+import type { Arch } from '../../plan/model/ids.ts';
+import { arches } from '../options.ts';
 import type { SwarmWish } from '../../local/setup/swarm.ts';
 import { liveRun } from '../../local/process/run-file.ts';
 import { printJson, progressOf, type Cli } from '../cli.ts';
@@ -11,6 +13,7 @@ interface Options {
   useSwarm?: boolean;
   yes?: boolean;
   separateProcesses?: boolean;
+  arch?: Arch[];
   demo?: boolean;
   once?: boolean;
   json?: boolean;
@@ -31,6 +34,11 @@ export function upCommand(program: Command, cli: Cli): void {
       '--swarm',
       'make the engine a one-node swarm if it is not in a swarm, as a target for deployments',
     )
+    .option(
+      '--arch <arch,...>',
+      "this machine's own worker runs jobs of these architectures only (default: all that it can)",
+      arches,
+    )
     .option('--use-swarm', 'allow deployments to a swarm that the engine is in and that davit did not make')
     .option('--yes', 'set up what is missing without asking; CI=true implies it')
     .option('--demo', 'run the pipelines of examples/ and show their results')
@@ -50,6 +58,7 @@ export function upCommand(program: Command, cli: Cli): void {
       if (options.detach) return detached(cli, options);
       const { runUp } = await import('../up-session.ts');
       return runUp(cli, {
+        arches: options.arch,
         swarm,
         separate: options.separateProcesses === true,
         demo: options.demo === true,
@@ -74,6 +83,7 @@ async function detached(cli: Cli, options: Options): Promise<void> {
   if ((swarm.make || swarm.use) && (await liveRun(cli.settings))) await settleHere(cli, swarm);
   const run = await upDetached(cli.settings, {
     onLine,
+    arches: options.arch,
     swarm,
     separate: options.separateProcesses === true,
   });

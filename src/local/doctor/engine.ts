@@ -69,12 +69,20 @@ export function versionFindings(info: Versions, accepted: readonly string[] = []
   return [versionFinding(info, accepted), escape ?? ok('runtime', found)];
 }
 
+const majorOf = ({ version }: Pick<EngineInfo, 'version'>): number =>
+  Number(/^(\d+)\./.exec(version)?.[1] ?? Number.NaN);
+
+/** davit does not work with it. */
+export function isTooOld(info: Pick<EngineInfo, 'kind' | 'version'>): boolean {
+  const major = majorOf(info);
+  return Number.isNaN(major) || major < (info.kind === 'podman' ? MIN_PODMAN : MIN_MAJOR);
+}
+
 /** `20.10.24+dfsg1`, `28.2.2`. */
 export function versionFinding(info: Versions, accepted: readonly string[] = []): Finding {
-  const major = Number(/^(\d+)\./.exec(info.version)?.[1] ?? Number.NaN);
-  if (info.kind === 'podman') return podmanFinding(info, major);
+  if (info.kind === 'podman') return podmanFinding(info);
   const found = `Docker ${info.version} at ${info.address}, ${info.cpus} CPUs`;
-  if (Number.isNaN(major) || major < MIN_MAJOR)
+  if (isTooOld(info))
     return fail('engine', `${found}: this version is too old.`, 'Upgrade it to Docker 25.0.2 or later.');
   const component = { name: 'docker', version: info.version } as const;
   const plugins = info.authorizationPlugins;
@@ -133,9 +141,9 @@ export function limitsFinding(
   return ok('limits of jobs', `each container: ${set.join(', ')}${advice}`);
 }
 
-function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, major: number): Finding {
+function podmanFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'address' | 'cpus'>): Finding {
   const found = `Podman ${info.version} at ${info.address}, ${info.cpus} CPUs`;
-  return Number.isNaN(major) || major < MIN_PODMAN
+  return isTooOld(info)
     ? fail('engine', `${found}: this version is too old.`, `Upgrade it to Podman ${MIN_PODMAN} or later.`)
     : ok('engine', found);
 }

@@ -7,7 +7,7 @@ import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dockerEngine } from '../../adapters/docker/index.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
-import { DEFAULT_ENGINE, type Settings } from '../../config.ts';
+import { DEFAULT_ENGINE, pinnedHosts, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { outputTail, runCommand, which } from '../process/exec.ts';
 import type { Change } from './changes.ts';
@@ -27,7 +27,11 @@ export interface LocalEngine {
 
 /** Connects to the engine once. Rejects with `engine/…`. */
 export async function askEngine(settings: Settings): Promise<LocalEngine> {
-  const engine = await dockerEngine({ address: settings.dockerHost, certPath: settings.dockerCertPath });
+  const engine = await dockerEngine({
+    address: settings.dockerHost,
+    certPath: settings.dockerCertPath,
+    pinnedHosts: pinnedHosts(settings),
+  });
   try {
     return { engine, info: await engine.info() };
   } catch (error) {

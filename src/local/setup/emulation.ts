@@ -93,8 +93,9 @@ export async function ensureEmulation(
   settings: Pick<Settings, 'home'>,
   local: { engine: Engine; info: EngineInfo },
   progress: Progress,
+  wanted: readonly Arch[] = ARCHES,
 ): Promise<Ability[]> {
-  const before = await abilities(local.info);
+  const before = (await abilities(local.info)).filter((one) => wanted.includes(one.arch));
   const missing = before.filter((one) => one.how === 'none').map((one) => one.arch);
   if (missing.length === 0) return before;
   let why = '';
@@ -105,7 +106,7 @@ export async function ensureEmulation(
   } catch (error) {
     why = messageOf(error);
   }
-  const after = await abilities(local.info);
+  const after = (await abilities(local.info)).filter((one) => wanted.includes(one.arch));
   return after.map((one) => (one.how === 'none' && why ? { ...one, reason: why } : one));
 }
 

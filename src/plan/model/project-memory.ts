@@ -31,6 +31,10 @@ export interface ProjectMemory {
   environments?: EnvironmentState[];
   /** Deletions that take effect when the trigger with the key `behind`, which arrived before, is done. */
   deletions?: (DeletedRef & { behind: string })[];
+  /** Deliveries of deletions that were seen, newest last. */
+  deletionIds?: string[];
+  /** Repeats that may be pushes after a deletion whose delivery has not arrived; newest last. */
+  repeated?: Trigger[];
 }
 /** A branch or tag that the forge reports as deleted. */
 export interface DeletedRef {
@@ -39,6 +43,8 @@ export interface DeletedRef {
   ref: string;
   /** What it pointed at: for an annotated tag its object, not the commit. Absent: the forge does not say. */
   before?: string;
+  /** Equal if the forge reports the same deletion again. */
+  deliveryId?: string;
 }
 interface Head {
   /** `KIND:REF` */

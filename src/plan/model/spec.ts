@@ -26,6 +26,8 @@ export interface CommonSpec {
   source: Digest;
   /** GIT_SUBMODULE_STRATEGY was applied to the source; `failure`: why it could not be. */
   submodules?: { failure?: string };
+  /** Why the source has pointers of Git LFS in place of their objects, although the job needs these. */
+  lfs?: { failure: string };
   /** Directory of the checkout: `/builds/SLUG`. */
   projectDir: string;
   /** In ascending precedence, later wins; already merged by name. */

@@ -4,13 +4,7 @@
  */
 import { parsePipelineId, type PipelineId } from '../model/ids.ts';
 import { SEQ_STRIDE } from './grant-locks.ts';
-import type {
-  DeletedRef,
-  KnownKey,
-  ProjectMemory,
-  PushedHead,
-  RunningPipeline,
-} from '../model/project-memory.ts';
+import type { KnownKey, ProjectMemory, PushedHead, RunningPipeline } from '../model/project-memory.ts';
 import type { Trigger, TriggerSource } from '../model/trigger.ts';
 
 export const MAX_KEYS = 500;
@@ -177,52 +171,7 @@ export function rememberHead(memory: ProjectMemory, trigger: Trigger, pipeline: 
   ].slice(-MAX_HEADS);
 }
 
-/**
- * A deleted ref has no head: pushed again at the same commit it is a new event, whose key is known. Triggers that
- * arrived before the deletion come first.
- */
-export function rememberDeletion(memory: ProjectMemory, deleted: DeletedRef): void {
-  const behind = memory.queue.findLast((trigger) => refKey(trigger) === refKey(deleted));
-  if (!behind) return forgetHead(memory, deleted);
-  memory.deletions = [...(memory.deletions ?? []), { ...deleted, behind: behind.key }].slice(-MAX_HEADS);
-}
-
-/** The trigger with this key is done: the deletions behind it take effect. */
-export function applyDeletions(memory: ProjectMemory, key: string): void {
-  const due = memory.deletions?.filter(({ behind }) => behind === key) ?? [];
-  if (due.length === 0) return;
-  memory.deletions = memory.deletions?.filter(({ behind }) => behind !== key);
-  for (const deleted of due) forgetHead(memory, deleted);
-}
-
-/** Not if the deletion is late: then a newer push has made the head. */
-function forgetHead(memory: ProjectMemory, { ref, refKind, before }: DeletedRef): void {
-  const gone = refKey({ refKind, ref });
-  const head = memory.heads.find((one) => one.ref === gone);
-  const pushed = pushes(memory).find((one) => one.ref === gone);
-  const points = (sha: string): boolean =>
-    before === undefined ||
-    sha === before ||
-    (refKind === 'tag' && isObjectOf(memory, before, { ref, head }));
-  // A person's pipeline of another commit of the branch is a head, too, and was never the forge's.
-  if (!points(pushed?.sha ?? head?.sha ?? before ?? '')) return;
-  memory.pushed = pushes(memory).filter((one) => one.ref !== gone);
-  memory.heads = memory.heads.filter((one) => one !== head || !points(one.sha));
-}
-
-/** The key of a tag's push names the tag object, and the memory has its commit. A key may be forgotten. */
-function isObjectOf(
-  { keys }: ProjectMemory,
-  object: string,
-  { ref, head }: { ref: string; head: ProjectMemory['heads'][number] | undefined },
-): boolean {
-  const key = keys.findLast(
-    (one) => one.pipeline === head?.pipeline && one.key.startsWith(`push:refs/tags/${ref}:`),
-  );
-  return key === undefined || key.key.endsWith(`:${object}`);
-}
-
-const pushes = (memory: ProjectMemory): readonly PushedHead[] =>
+export const pushes = (memory: ProjectMemory): readonly PushedHead[] =>
   memory.pushed ?? memory.heads.map(({ ref, sha, before }) => ({ ref, sha, before }));
 
 /** The last head of a ref that the forge or the reconciler reported. */

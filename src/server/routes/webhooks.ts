@@ -123,12 +123,12 @@ class Receiver {
     }
     if (known && (deleted || gone)) {
       const { name } = known.project;
-      const { at } = about;
+      const { at, delivery: deliveryId } = about;
       const { workflows, limits } = this.#deps;
       const deadline = at + limits.webhookAnswerMs;
       const left = (): number => Math.max(1, deadline - Date.now());
       await this.#gate.run(name, deadline, async () => {
-        if (deleted) await workflows.refDeleted(name, deleted, left());
+        if (deleted) await workflows.refDeleted(name, { ...deleted, deliveryId }, left());
         if (gone) await workflows.stopRef(name, { ...gone, at }, left());
       });
     }

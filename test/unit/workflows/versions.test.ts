@@ -27,6 +27,7 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'status-of-each-state',
     'waits-in-groups',
     'reordered-is-known',
+    'push-before-its-deletion',
   ]);
 });
 

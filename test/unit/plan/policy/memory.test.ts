@@ -5,11 +5,7 @@ import {
   newerThan,
   isWanted,
   knownTrigger,
-  applyDeletions,
   deliveryWaits,
-  headOf,
-  pushedHead,
-  rememberDeletion,
   rememberHead,
   rememberKey,
   rememberLate,
@@ -119,64 +115,6 @@ test('the longest waiting trigger is known, wherever in the queue it is', () => 
   expect(waitingSince(memory)).toBeNull();
   for (const receivedAt of [70, 30, 50]) memory.queue.push(triggerOf('p', { receivedAt }));
   expect(waitingSince(memory)).toBe(30);
-});
-
-describe('a deleted ref', () => {
-  const main = { refKind: 'branch' as const, ref: 'main' };
-  const tag = (sha: string, object: string, delivery: string) =>
-    triggerOf('p', {
-      key: `push:refs/tags/v1:0:${object}`,
-      sha,
-      before: '0',
-      deliveryId: delivery,
-      ref: 'v1',
-      refKind: 'tag',
-      source: 'tag',
-    });
-
-  test('is forgotten, so that the same event is asked about', () => {
-    const memory = started(push('b', 'a', 'd1'));
-    rememberDeletion(memory, { ...main, before: 'b' });
-    expect([headOf(memory, main), pushedHead(memory, main)]).toEqual([undefined, undefined]);
-    expect(knownTrigger(memory, push('b', 'a', 'd1'), 'arrives')).toBe('repeated');
-    expect(knownTrigger(memory, push('b', 'a', 'd2'), 'arrives')).toBe('ask');
-  });
-  test('is forgotten where the forge does not say what it pointed at', () => {
-    const memory = started(push('b', 'a', 'd1'));
-    rememberDeletion(memory, main);
-    expect([headOf(memory, main), pushedHead(memory, main)]).toEqual([undefined, undefined]);
-  });
-  test('is not forgotten if it has moved since', () => {
-    const memory = started(push('b', 'a', 'd1'), push('c', '0', 'd2'));
-    rememberDeletion(memory, { ...main, before: 'b' });
-    expect(headOf(memory, main)?.sha).toBe('c');
-    expect(pushedHead(memory, main)?.sha).toBe('c');
-  });
-  test('keeps the head that a person has run from a working tree', () => {
-    const memory = started(push('b', 'a', 'd1'), { ...push('d', 'b', 'run'), source: 'cli' });
-    rememberDeletion(memory, { ...main, before: 'b' });
-    expect([headOf(memory, main)?.sha, pushedHead(memory, main)]).toEqual(['d', undefined]);
-  });
-  test('is an annotated tag whose object the event names', () => {
-    const memory = started(tag('b', 'object-1', 'd1'));
-    rememberDeletion(memory, { refKind: 'tag', ref: 'v1', before: 'object-0' });
-    expect(headOf(memory, { refKind: 'tag', ref: 'v1' })?.sha).toBe('b');
-    rememberDeletion(memory, { refKind: 'tag', ref: 'v1', before: 'object-1' });
-    expect(headOf(memory, { refKind: 'tag', ref: 'v1' })).toBeUndefined();
-    expect(knownTrigger(memory, tag('b', 'object-1', 'd2'), 'arrives')).toBe('ask');
-  });
-  test('is forgotten after the push that arrived before the deletion', () => {
-    const memory = emptyMemory();
-    memory.queue.push(push('b', 'a', 'd1'));
-    rememberDeletion(memory, { ...main, before: 'b' });
-    memory.queue.shift();
-    rememberKey(memory, { key: push('b', 'a', 'd1').key, state: 'started', pipeline: 'p/1' }, 'd1');
-    rememberHead(memory, push('b', 'a', 'd1'), 'p/1');
-    applyDeletions(memory, 'another key');
-    expect(headOf(memory, main)?.sha).toBe('b');
-    applyDeletions(memory, push('b', 'a', 'd1').key);
-    expect([headOf(memory, main), memory.deletions]).toEqual([undefined, []]);
-  });
 });
 
 test('a delivery of the same ref that waits is decided before what the reconciler found', () => {
