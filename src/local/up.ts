@@ -30,6 +30,7 @@ import type { Progress } from './process/progress.ts';
 import { registryProcess } from './setup/registry.ts';
 import { removeRunFile, writeRunFile } from './process/run-file.ts';
 import { Supervisor } from './process/supervisor.ts';
+import { rememberEngine } from './setup/locate-engine.ts';
 import { settleSwarm, type SwarmWish } from './setup/swarm.ts';
 import { ensureTemporal } from './setup/temporal-binary.ts';
 import { startMachine, startSeparate } from './start-davit.ts';
@@ -72,6 +73,7 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
   try {
     const found = await readInstallation(settings);
     const { installation, registryKey } = await ensureKeys(settings);
+    rememberEngine(settings);
     await stopStaleProcesses(settings);
     await sweepFolders();
     const ports = await choosePorts(settings);

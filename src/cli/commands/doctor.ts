@@ -1,7 +1,7 @@
 /** `davit doctor`: finds what is wrong on this machine, with a remedy for each finding. */
 import type { Command } from 'commander';
 import type { Fix } from '../../local/doctor/fix.ts';
-import { printJson, progressOf, type Cli } from '../cli.ts';
+import { printJson, progressOf, useEngine, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
 import { findTemporalUi } from '../temporal-ui.ts';
 import { painted } from '../view/table.ts';
@@ -64,6 +64,7 @@ export function doctorCommand(program: Command, cli: Cli): void {
 /** Does not ask for confirmation; --dry-run shows the fixes without applying them. */
 async function runFixes(cli: Cli, { json, dryRun = false }: Options): Promise<Fix[]> {
   const { fix } = await import('../../local/doctor/fix.ts');
+  await useEngine(cli, 'running');
   const collect = (dry: boolean) => withServer(cli, (client) => client.collect(dry));
   const fixes = await fix({ settings: cli.settings, dryRun, progress: progressOf(cli), collect });
   if (json) return fixes;
