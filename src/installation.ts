@@ -356,6 +356,8 @@ export const workerSchema = z.strictObject({
    * the cache has no owner.
    */
   prune_build_cache: z.boolean().default(false),
+  /** BuildKit's cache of the engine is kept below it, although others may build there; by default davit leaves it alone. */
+  build_cache_bytes: z.number().int().min(0).optional(),
   /** Versions with known escapes that `davit doctor` only warns of: `runc 1.1.5`, `docker 20.10.24`. */
   accept_engine_versions: z.array(z.string()).default([]),
   /**

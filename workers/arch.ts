@@ -27,6 +27,7 @@ import { withLinks, type TemporalLinks, type WorkerLinks } from './parts/links.t
 import { pollers } from './parts/pollers.ts';
 import { cleanUpAtStart } from './parts/startup-cleanup.ts';
 import { makeFreeDiskSpace } from './parts/disk-space.ts';
+import { watchBuildCache } from './parts/build-cache.ts';
 import { onStop, reportToFleet } from './parts/process.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { messageOf } from '../src/utils/message.ts';
@@ -126,7 +127,12 @@ async function serve(serving: ArchWorkerParts): Promise<void> {
     const self = selfOf(serving);
     await cleanUpAtStart({ ...deps, client, self, janitor, trouble, signal: stopping.signal });
     const workers = await createWorkers(serving, deps);
-    const reports = reportToFleet(ports.fleet, report(serving));
+    const { build_cache_bytes: maxBytes } = serving.config;
+    const buildCache = watchBuildCache({ engine, maxBytes, trouble });
+    const reports = reportToFleet(ports.fleet, () => ({
+      ...report(serving),
+      buildCache: buildCache.report(),
+    }));
     const cleaning = runJanitor(janitor, trouble);
     const ended = untilEnded(workers, stopping);
     say(`serves ${queues(serving).join(', ')} on ${ability.hostName}`);
@@ -135,7 +141,7 @@ async function serve(serving: ArchWorkerParts): Promise<void> {
       await ended;
     } finally {
       reports.stop();
-      await cleaning.stop();
+      await Promise.all([cleaning.stop(), buildCache.stop()]);
       await Promise.all(background);
     }
   } finally {

@@ -69,7 +69,7 @@ async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLi
     shutdownForceTime: FORCE,
   });
   const stop = stopOnSignal(worker, options.signal);
-  const reports = reportToFleet(ports.fleet, report(ports, name));
+  const reports = reportToFleet(ports.fleet, () => report(ports, name));
   options.onReady?.();
   try {
     await worker.run();

@@ -7,6 +7,7 @@ import type {
   Collected,
   CollectRequest,
   DiskUsage,
+  OwnImages,
   Fleet,
   FollowedLogs,
   KeyRing,
@@ -50,6 +51,8 @@ export interface ServerDeps {
   /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
   usage(): Promise<DiskUsage>;
+  /** Absent where davit has no registry of its own. */
+  images?: OwnImages | undefined;
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;

@@ -38,6 +38,7 @@ import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
 import { serverCredentials } from '../../src/server/registry/credentials.ts';
 import { deployTokens } from '../../src/server/registry/deploy-tokens.ts';
+import { ownImages } from '../../src/server/registry/own-images.ts';
 import { WorkerTokens } from '../../src/server/workers/worker-tokens.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
@@ -201,6 +202,7 @@ export async function testServer(
       done();
     },
   });
+  const facts = () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test');
   const workflows = new FakeWorkflows();
   const keys = fileKeyRing(join(folder, 'keys'));
   const workerTokens = await WorkerTokens.open(stores.records);
@@ -227,7 +229,10 @@ export async function testServer(
     secrets: memorySecrets(options.secrets),
     credentials: serverCredentials(keys, stores.logs),
     deployTokens: deployTokens(stores.records),
-    ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
+    ...(options.ownRegistry && {
+      ownRegistry: options.ownRegistry,
+      images: ownImages(options.ownRegistry, facts),
+    }),
     protectionOf: options.protectionOf ?? (async () => undefined),
     resolveRef: async ({ default_branch }, { ref = default_branch ?? 'main', refKind = 'branch' }) => ({
       ref,
@@ -235,7 +240,7 @@ export async function testServer(
       sha: (ref === 'main' ? 'd' : 'e').repeat(40),
     }),
     webhooks,
-    facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
+    facts,
     proxies: [],
     codec: options.codec,
     temporal: { namespace: 'davit', ui: options.temporalUi },

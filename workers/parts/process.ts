@@ -59,10 +59,10 @@ export function onStop(signal: AbortSignal | undefined, stop: () => void): () =>
 /** Reports periodically; an unreachable server gets the next report. */
 export function reportToFleet(
   fleet: Pick<Fleet, 'report'>,
-  worker: Parameters<Fleet['report']>[0],
+  worker: () => Parameters<Fleet['report']>[0],
 ): { stop(): void } {
   const report = (): void => {
-    fleet.report(worker).catch(() => {
+    fleet.report(worker()).catch(() => {
       // The next report contains the same; jobs do not depend on it.
     });
   };

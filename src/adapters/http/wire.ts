@@ -166,6 +166,7 @@ export const BODIES = {
     slots: count,
     forks: z.boolean().optional(),
     version: z.string().max(64),
+    buildCache: z.object({ bytes: count, unusedBytes: count, maxBytes: count.optional() }).optional(),
   }),
   changes: z.object({
     changes: z
