@@ -231,6 +231,8 @@ export const installationSchema = z.strictObject({
         .default(16 * 1_024 * 1_024),
       /** Logs of pipelines that ended longer ago are removed; by default they are kept. */
       log_age: anyDuration.optional(),
+      /** Sources of pipelines that ended longer ago are removed: their jobs cannot be retried then. Default: kept. */
+      source_age: anyDuration.optional(),
       /** Artifacts without `expire_in` expire after this time; `never`: they are kept. */
       artifact_age: z.union([z.literal('never'), anyDuration]).prefault('30 days'),
       artifact_bytes: z

@@ -42,6 +42,12 @@ export interface CollectRequest {
   before: number;
   /** Epoch ms: logs of pipelines that ended before are removed; undefined keeps all. */
   logsBefore?: number;
+  /**
+   * Epoch ms: sources of pipelines that ended before are not needed, except those that are `open` again and the last of
+   * each branch and tag that succeeded; undefined keeps all.
+   */
+  sourcesBefore?: number;
+  open?: readonly PipelineId[];
   /** Only counts; removes nothing. */
   dryRun: boolean;
 }
