@@ -32,6 +32,7 @@ import { troubleOf } from './parts/fleet/engine-watch.ts';
 import { gatedTuner } from './parts/fleet/gate.ts';
 import { type Report, reportFailure } from './parts/fleet/presence.ts';
 import { onStop } from './parts/process.ts';
+import { watchBuildCache } from './parts/build-cache.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { printable } from '../src/adapters/text.ts';
 import { messageOf } from '../src/utils/message.ts';
@@ -80,6 +81,11 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
   const config = await readWorkerConfig(options.configFile);
   const engine = await ports.engine(options.dockerAddress, options.log);
   const say = options.log ?? (() => undefined);
+  const buildCache = watchBuildCache({
+    engine,
+    maxBytes: config.build_cache_bytes,
+    trouble: (error) => say(messageOf(error)),
+  });
   try {
     const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });
     const starting = { options, config, engine, ports };
@@ -96,7 +102,7 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
     });
     const report = reportOf({ options, config, ability });
     const presence = await orReport({ ...starting, ability }, () =>
-      ArchPresence.claim({ ports, engine, ensureHelper, report, log: say }, options.signal),
+      ArchPresence.claim({ ports, engine, ensureHelper, report, buildCache, log: say }, options.signal),
     );
     const egress = guardEgress({ engine, facts: ports.facts, config, ensureHelper, log: options.log });
     try {
@@ -105,6 +111,7 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
       await egress.stop();
     }
   } finally {
+    await buildCache.stop();
     await engine.close();
   }
 }

@@ -1,16 +1,19 @@
 /** Removes unused blobs, on a schedule and from a minimum age. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Collected } from '../adapters/ports.ts';
+import type { PipelineId } from '../plan/model/ids.ts';
 import type { ServerDeps } from './deps.ts';
 
 const EVERY_MS = 6 * 3_600_000;
 /** Keeps the collection out of the server's start. */
 const INITIAL_DELAY_MS = 10 * 60_000;
+/** Pipelines that Temporal still knows. */
+const MAX_LISTED = 50_000;
 /** A pipeline's source is stored before the pipeline starts, and clocks of machines differ. */
 const MARGIN_MS = 24 * 3_600_000;
 
 type Deps = Pick<ServerDeps, 'collect' | 'facts'> & {
-  workflows: Pick<ServerDeps['workflows'], 'oldestOpen'>;
+  workflows: Pick<ServerDeps['workflows'], 'oldestOpen' | 'list'>;
 };
 
 /**
@@ -19,9 +22,20 @@ type Deps = Pick<ServerDeps, 'collect' | 'facts'> & {
  */
 export async function collectOnce(deps: Deps, dryRun: boolean, now = Date.now()): Promise<Collected> {
   const oldest = (await deps.workflows.oldestOpen()) ?? now;
-  const { log_age: age } = deps.facts().config.limits;
+  const { log_age: age, source_age: sourceAge } = deps.facts().config.limits;
+  const before = Math.min(oldest, now) - MARGIN_MS;
   const logsBefore = age === undefined ? {} : { logsBefore: now - age };
-  return deps.collect({ now, before: Math.min(oldest, now) - MARGIN_MS, dryRun, ...logsBefore });
+  const open = sourceAge === undefined ? undefined : await openPipelines(deps);
+  // A pipeline that is retried after its end is open again, and needs its source.
+  const sources =
+    sourceAge === undefined || !open ? {} : { sourcesBefore: Math.min(now - sourceAge, before), open };
+  return deps.collect({ now, before, dryRun, ...logsBefore, ...sources });
+}
+
+/** Undefined if there are too many to know them all. */
+async function openPipelines({ workflows }: Deps): Promise<PipelineId[] | undefined> {
+  const listed = await workflows.list({ limit: MAX_LISTED });
+  return listed.length < MAX_LISTED ? listed.filter((one) => one.open).map(({ id }) => id) : undefined;
 }
 
 /** Collects four times a day until stopped; a failed collection is retried the next time. */

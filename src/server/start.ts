@@ -29,6 +29,7 @@ import {
 import { processLogger, serverLog, type ServerLog } from './log.ts';
 import { serverCredentials } from './registry/credentials.ts';
 import { deployTokens } from './registry/deploy-tokens.ts';
+import { ownImages } from './registry/own-images.ts';
 import { TOKEN_PATH } from './registry/token-path.ts';
 import { tokenSigner } from './registry/token-signer.ts';
 import { linkTemporal } from './temporal/temporal.ts';
@@ -106,7 +107,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     tokens: tokensNow(options, rights, workerTokens),
     credentials: serverCredentials(ports.keys, ports.logs),
     deployTokens: deployTokens(ports.records),
-    ownRegistry,
+    ...(ownRegistry && { ownRegistry, images: ownImages(ownRegistry, facts) }),
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports),
     webhooks,
