@@ -868,7 +868,8 @@ export const ERRORS = {
     exit: 3,
     http: 503,
     meaning: 'No Temporal server responds at the address.',
-    remedy: 'Start it with `davit up`, or set TEMPORAL_ADDRESS; `davit doctor` checks it.',
+    remedy:
+      'Start it (`davit up` does on one machine), or set TEMPORAL_ADDRESS to where it runs. From another machine, `nc -vz HOST 7233` shows whether it is reached.',
   },
   'gate/not-an-approver': {
     transient: false,

@@ -7,12 +7,13 @@ import type { CommitStatuses, Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
 import { checkCertificates } from './certificates.ts';
-import type { Finding } from './check.ts';
+import { finding, type Finding } from './check.ts';
 import { checkStatusRights } from './commit-statuses.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
 import { checkProtectedRefs } from './protected-refs.ts';
 import { checkServices } from './services.ts';
+import { examineWorkerMachine, type WorkerMachine } from './worker-machine.ts';
 
 export type { Finding, Verdict } from './check.ts';
 
@@ -35,20 +36,50 @@ export interface DoctorOptions {
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
   const { settings } = options;
   const run = await liveRun(settings);
+  const worker = run ? undefined : await workerMachine(settings);
+  const registries = worker?.facts?.config.registries ?? [];
+  const own = settings.registry ?? run?.registry;
   const [machine, engine, services, refs, rights, certificates] = await Promise.all([
-    checkMachine(settings),
+    checkMachine(settings, worker ? 'worker' : 'server'),
     checkEngine({
       settings,
-      helperImage: settings.helperImage ?? run?.helperImage ?? HELPER_IMAGE,
-      registry: settings.registry ?? run?.registry,
+      helperImage:
+        settings.helperImage ?? run?.helperImage ?? worker?.facts?.config.helper_image ?? HELPER_IMAGE,
+      registries: [...new Set([...(own === undefined ? [] : [own]), ...registries.map(({ host }) => host)])],
       accepted: await acceptedVersions(settings),
+      isWorker: worker !== undefined,
     }),
-    checkServices({ ...options, run }),
+    checkServices({
+      ...options,
+      run,
+      ...(worker && { facts: worker.facts }),
+      isWorker: worker !== undefined,
+    }),
     checkProtectedRefs(settings),
     checkStatusRights(settings),
     checkCertificates(settings),
   ]);
-  return [...machine, ...engine, ...services, ...refs, ...rights, ...certificates];
+  return [
+    ...machine,
+    ...(worker?.findings ?? []),
+    ...engine,
+    ...services,
+    ...refs,
+    ...rights,
+    ...certificates,
+  ];
+}
+
+async function workerMachine(settings: Settings): Promise<WorkerMachine | undefined> {
+  try {
+    return await examineWorkerMachine(settings);
+  } catch (error) {
+    return {
+      findings: await finding('server', async () => {
+        throw error;
+      }),
+    };
+  }
 }
 
 /** True if nothing that davit needs is missing. */
