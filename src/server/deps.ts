@@ -60,6 +60,8 @@ export interface ServerDeps {
   storeSpace(): Promise<Space | undefined>;
   /** Absent where davit has no registry of its own. */
   images?: OwnImages | undefined;
+  /** Why clients refuse the server's certificate; undefined: they do not. */
+  certificateTrouble(): Promise<string | undefined>;
   workflows: Workflows;
   tokens: Tokens;
   /** Those that this server hands out itself. */

@@ -1,5 +1,7 @@
 /** Real workers on a real engine that goes away and comes back, and that an operator drains. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { httpStores } from '../../src/adapters/http/index.ts';
+import { examineFleet } from '../../src/local/doctor/fleet.ts';
 import type { FleetMachine } from '../../src/server/api.ts';
 import { eventually } from '../support/davit.ts';
 import { EngineRelay } from '../support/engine-relay.ts';
@@ -46,6 +48,21 @@ test('a worker tells what its machine is', async () => {
   // Nothing listens there.
   expect(checks?.registries).toMatchObject([
     { host: '127.0.0.1:1', problem: { code: 'registry/unreachable' } },
+  ]);
+});
+
+test('doctor --fleet asks every worker, and names machine, fault and remedy', async () => {
+  const wrong = httpStores({ url: davit.client.url, workerToken: 'a-token-that-nobody-has-made' });
+  await expect(wrong.facts()).rejects.toMatchObject({ code: 'auth/missing' });
+  await wrong.close();
+  const { client } = davit;
+  const asked = Date.now();
+  const found = await examineFleet({ fleet: client.fleet, askForChecks: client.askForChecks });
+  client.close();
+  expect((await machine())?.report?.checks?.at).toBeGreaterThan(asked - 1_000);
+  expect(found.filter(({ verdict }) => verdict === 'fail')).toMatchObject([
+    { machine: 'machine', fault: 'registry-unreachable', remedy: expect.stringContaining('ssh://') },
+    { fault: 'wrong-token', found: expect.stringContaining('from 127.0.0.1') },
   ]);
 });
 
