@@ -5,6 +5,7 @@ import { addMachine, type AddRequest, type Added } from '../local/machines/add.t
 import { MACHINE_NAME, type MachineRecord } from '../local/machines/record.ts';
 import type { Finding } from '../local/doctor/check.ts';
 import { liveRun } from '../local/process/run-file.ts';
+import type { Trouble } from '../plan/model/fleet.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { ApiClient } from './client/api-client.ts';
 import { printJson, type Cli } from './cli.ts';
@@ -17,6 +18,8 @@ import { findingLines } from './view/finding-lines.ts';
 /** A worker starts within seconds; a first image may have to be made. */
 const START_MS = 60_000;
 const LOOK_MS = 250;
+/** Between this machine and the server, at most; more is a finding of its own. */
+const CLOCKS_MS = 5_000;
 
 export async function runWorkerAdd(cli: Cli, name: string, options: WorkerAddOptions): Promise<void> {
   if (!MACHINE_NAME.test(name))
@@ -73,17 +76,19 @@ function requestOf(name: string, options: WorkerAddOptions, runs: MachineRecord[
 async function untilStarted(server: ApiClient, record: MachineRecord): Promise<Finding | undefined> {
   if (record.runs !== 'up') return undefined;
   const isOurs = (one: WorkerReport): boolean =>
-    one.seenAt >= record.changedAt &&
-    (record.arches.length > 0
-      ? one.hostId === record.hostId && record.arches.every((arch) => one.arches.includes(arch))
-      : record.target !== undefined && one.targets.includes(record.target));
-  for (const end = performance.now() + START_MS; performance.now() < end; await delay(LOOK_MS))
-    if ((await server.workers()).some(isOurs)) return { name: 'worker', verdict: 'ok', found: 'takes jobs' };
+    one.token === record.name && (one.startedAt ?? one.seenAt) >= record.changedAt - CLOCKS_MS;
+  let trouble: Trouble | undefined;
+  for (const end = performance.now() + START_MS; performance.now() < end; await delay(LOOK_MS)) {
+    const ours = (await server.workers()).filter(isOurs);
+    trouble = ours.map((one) => one.failed ?? one.away).find((one) => one !== undefined);
+    const wanted = (record.arches.length > 0 ? 1 : 0) + (record.target === undefined ? 0 : 1);
+    if (!trouble && ours.length >= wanted) return { name: 'worker', verdict: 'ok', found: 'takes jobs' };
+  }
   return {
     name: 'worker',
     verdict: 'warn',
-    found: 'It has not started within a minute; davit tries again.',
-    remedy: "Its log is `log/davit.log` in davit's home.",
+    found: trouble?.message ?? 'It has not started within a minute; davit tries again.',
+    remedy: trouble?.hint ?? "Its log is `log/davit.log` in davit's home.",
   };
 }
 
