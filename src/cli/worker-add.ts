@@ -1,8 +1,12 @@
 /** Runs `davit worker add`: its questions, its lines, and what comes after. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../errors.ts';
-import { addMachine, type AddRequest, type Added } from '../local/machines/add.ts';
-import { MACHINE_NAME, type MachineRecord } from '../local/machines/record.ts';
+import { addMachine, type AddRequest, type Added, wantedRecord } from '../local/machines/add.ts';
+import { checkOwner, installUnit, startUnit } from '../local/machines/install-unit.ts';
+import { findMachine, MACHINE_NAME, machinePaths, type MachineRecord } from '../local/machines/record.ts';
+import { systemdRuns, unitFiles, unitName, unitPlace } from '../local/machines/unit.ts';
+import { withWishes } from '../local/machines/worker-file.ts';
+import { readIfThere } from '../local/process/files.ts';
 import type { Finding } from '../local/doctor/check.ts';
 import { liveRun } from '../local/process/run-file.ts';
 import type { Trouble } from '../plan/model/fleet.ts';
@@ -25,16 +29,24 @@ export async function runWorkerAdd(cli: Cli, name: string, options: WorkerAddOpt
   if (!MACHINE_NAME.test(name))
     throw new DavitError('usage/invalid', 'A name has letters, digits, ".", "_" and "-".');
   const settings = await withLocalAddresses(cli.settings);
-  const runs = await runsBy(cli);
+  const runs = options.systemd ? 'systemd' : await runsBy(cli);
+  const request = requestOf(name, options, runs);
+  if (options.print) return print(cli, request);
+  if (runs === 'systemd') await mayWriteUnit(cli, name, options);
   const say = (text: string): void => (options.json ? cli.io.err(text) : cli.io.out(text));
   const onFinding = (finding: Finding): void =>
     say(findingLines(finding, options.json ? cli.io.errColor : cli.io.outColor));
   await withServer(cli, async (server) => {
-    const added = await addMachine(requestOf(name, options, runs), {
+    const added = await addMachine(request, {
       settings,
       server,
       confirm: cli.io.interactive ? (text) => confirmed(cli, text) : undefined,
       onFinding,
+      ...(runs === 'systemd' && {
+        // What `davit up` of this machine says may change; what the person has set stays.
+        install: (record) => installUnit(cli.settings, record),
+        start: startUnit,
+      }),
     });
     const started = await untilStarted(server, added.record);
     if (started) onFinding(started);
@@ -42,6 +54,26 @@ export async function runWorkerAdd(cli: Cli, name: string, options: WorkerAddOpt
     if (options.json) return printJson(cli, { ...added, notes });
     return say(summary(added, notes));
   });
+}
+
+/** Root's units are the machine's: asked for first, with where they go. */
+async function mayWriteUnit(cli: Cli, name: string, { yes }: WorkerAddOptions): Promise<void> {
+  await checkOwner(cli.settings);
+  if (yes) return;
+  const { folder } = unitPlace();
+  const text = `This writes ${folder}/davit-worker@.service and starts ${unitName(name)}.`;
+  if (cli.io.interactive && (await confirmed(cli, `${text} Go on?`))) return;
+  throw new DavitError('usage/invalid', text, { hint: 'Say --yes to do it, or --print to see the files.' });
+}
+
+/** The files that the command would write, but for the token and the record of the machine. */
+async function print(cli: Cli, request: AddRequest): Promise<void> {
+  const before = await findMachine(cli.settings, request.name);
+  const record = wantedRecord(request, before);
+  const { config } = machinePaths(cli.settings, request.name);
+  const files = [{ path: config, text: withWishes(await readIfThere(config), request.wishes, config) }];
+  if (request.runs === 'systemd') files.push(...(await unitFiles(cli.settings, record, unitPlace())));
+  cli.io.out(files.map(({ path, text }) => `# ${path}\n${text.trimEnd()}\n`).join('\n'));
 }
 
 /** `davit up` of this home, if it is the server's. */
@@ -74,7 +106,7 @@ function requestOf(name: string, options: WorkerAddOptions, runs: MachineRecord[
 
 /** Undefined where nothing starts it now. */
 async function untilStarted(server: ApiClient, record: MachineRecord): Promise<Finding | undefined> {
-  if (record.runs !== 'up') return undefined;
+  if (record.runs === 'command' || (record.runs === 'systemd' && !(await systemdRuns()))) return undefined;
   const isOurs = (one: WorkerReport): boolean =>
     one.token === record.name && (one.startedAt ?? one.seenAt) >= record.changedAt - CLOCKS_MS;
   let trouble: Trouble | undefined;
