@@ -1196,6 +1196,13 @@ export const ERRORS = {
     meaning: 'A machine that was to be added fails a check, and nothing was changed.',
     remedy: 'Do what the check says, and run the command again.',
   },
+  'machine/unit': {
+    transient: false,
+    exit: 3,
+    http: 500,
+    meaning: 'The unit that is to keep a worker running cannot be installed or started.',
+    remedy: 'Read the message of systemd; `--print` shows the files.',
+  },
   'worker/no-token': {
     transient: false,
     exit: 3,

@@ -59,6 +59,8 @@ export interface AddOptions {
   onFinding(finding: Finding): void;
   /** Writes what keeps its worker running; after everything else but the record. Returns what takes that back. */
   install?(record: MachineRecord): Promise<() => Promise<void>>;
+  /** Starts it, after everything else. */
+  start?(record: MachineRecord): Promise<Finding>;
 }
 export interface Added {
   record: MachineRecord;
@@ -103,7 +105,7 @@ class Addition {
     const { settings } = this.#options;
     const { name } = this.#request;
     const before = await findMachine(settings, name);
-    const wanted = this.#wanted(before);
+    const wanted = wantedRecord(this.#request, before);
     await this.#trust(wanted.docker);
     await this.#askEngine(wanted);
     await makeMachineFolder(settings, name);
@@ -120,6 +122,7 @@ class Addition {
     if (takeBack) this.#undo.push(takeBack);
     if (before) this.#undo.push(() => writeMachine(settings, before));
     await writeMachine(settings, record);
+    if (this.#options.start) this.#note(await this.#options.start(record));
     // The new one is stored: the former has no use any more.
     if (former !== undefined) await this.#options.server.revokeWorkerTokens({ name, id: former });
     return { record, findings: this.#findings, isNew: !before, changed };
@@ -141,31 +144,6 @@ class Addition {
     );
   }
 
-  #wanted(before: MachineRecord | undefined): MachineRecord {
-    const { name, docker, certPath, arches, emulation, target, runs, wishes } = this.#request;
-    const known: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = before ?? EMPTY;
-    const at = docker ?? known.docker;
-    const record: MachineRecord = {
-      ...known,
-      name,
-      docker: at,
-      certPath: at?.startsWith('tcp:') ? (certPath ?? known.certPath) : undefined,
-      arches: arches ?? known.arches,
-      emulation: emulation ?? known.emulation,
-      target: target ?? known.target,
-      runs,
-      token: {
-        ...known.token,
-        projects: wishes.projects ?? known.token.projects,
-        protected_only: wishes.protected_only ?? known.token.protected_only,
-        forks: wishes.forks ?? known.token.forks,
-      },
-      changedAt: Date.now(),
-    };
-    if (record.arches.length > 0 || record.target !== undefined) return record;
-    throw new DavitError('usage/invalid', `Say what ${name} is for: --arch, --deploy, or both.`);
-  }
-
   /** The host key, and a login without a prompt. */
   async #trust(docker: string | undefined): Promise<void> {
     if (docker === undefined) return;
@@ -176,7 +154,11 @@ class Addition {
     const { key, finding } = await decideHostKey(question);
     this.#note(finding);
     this.#undo.push(await pin(settings, address, key));
-    await checkLogin({ address, shown: docker, pinnedHosts: pinnedHosts(settings) });
+    await checkLogin({
+      ...{ address, shown: docker, pinnedHosts: pinnedHosts(settings) },
+      // A unit has no agent of a session.
+      withoutAgent: this.#request.runs === 'systemd',
+    });
     this.#note(ok('login', `as ${address.user ?? 'your user'}, without a prompt`));
   }
 
@@ -267,6 +249,32 @@ class Addition {
       await engine.close();
     }
   }
+}
+
+/** The record of a machine with what is asked for. Pure. Throws `usage/invalid`. */
+export function wantedRecord(request: AddRequest, before: MachineRecord | undefined): MachineRecord {
+  const { name, docker, certPath, arches, emulation, target, runs, wishes } = request;
+  const known: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = before ?? EMPTY;
+  const at = docker ?? known.docker;
+  const record: MachineRecord = {
+    ...known,
+    name,
+    docker: at,
+    certPath: at?.startsWith('tcp:') ? (certPath ?? known.certPath) : undefined,
+    arches: arches ?? known.arches,
+    emulation: emulation ?? known.emulation,
+    target: target ?? known.target,
+    runs,
+    token: {
+      ...known.token,
+      projects: wishes.projects ?? known.token.projects,
+      protected_only: wishes.protected_only ?? known.token.protected_only,
+      forks: wishes.forks ?? known.token.forks,
+    },
+    changedAt: Date.now(),
+  };
+  if (record.arches.length > 0 || record.target !== undefined) return record;
+  throw new DavitError('usage/invalid', `Say what ${name} is for: --arch, --deploy, or both.`);
 }
 
 const EMPTY: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = {

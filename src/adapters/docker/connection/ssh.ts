@@ -36,6 +36,8 @@ export interface SshOptions {
   hostKeyAlias?: string;
   /** Ports of this machine's loopback that are forwarded to the engine's loopback: the registry. */
   reversePorts: number[];
+  /** Logs in with key files alone. */
+  withoutAgent?: boolean;
   /** A forward that does not work, for the log. */
   onProblem?: (text: string) => void;
 }
@@ -79,6 +81,7 @@ export function sshArguments(options: Omit<SshOptions, 'shown'>, folder: string)
     ...(knownHosts === undefined
       ? []
       : [`UserKnownHostsFile="${knownHosts}"`, 'GlobalKnownHostsFile=/dev/null']),
+    ...(options.withoutAgent ? ['IdentityAgent=none'] : []),
     ...(hostKeyAlias === undefined ? [] : [`HostKeyAlias=${hostKeyAlias}`]),
   ];
   return [
@@ -263,7 +266,7 @@ export class SshTunnel {
       );
     return new DavitError('engine/unreachable', `The ssh connection to ${shown} failed: ${oneLine(words)}`, {
       hint: /permission denied/i.test(words)
-        ? 'ssh must log in with a key and without a prompt. Test it with `ssh -o BatchMode=yes`.'
+        ? 'ssh must log in with a key and without a prompt. `ssh-copy-id` brings the key there; test it with `ssh -o BatchMode=yes`, for a unit also with `-o IdentityAgent=none`.'
         : undefined,
     });
   }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { WorkerReport } from '../../../../src/plan/model/queues.ts';
 import type { EngineInfo } from '../../../../src/adapters/ports.ts';
 import {
+  checkFindings,
   engineFindings,
   identityFinding,
   skewFinding,
@@ -42,7 +43,6 @@ test.each([
   [10 * GIB, 'ok'],
   [GIB, 'warn'],
   [GIB / 4, 'fail'],
-  [Number.NaN, 'warn'],
 ])('%d bytes of free space: %s', (free, verdict) => {
   expect(spaceFinding('board', free)).toMatchObject({ verdict });
 });
@@ -57,6 +57,24 @@ test('an engine that davit cannot use fails; one with known escapes is for the o
   const of = (version: string) =>
     verdicts(engineFindings({ ...info, version }, { arches: [], emulation: false }));
   expect([of('19.3.0'), of('24.0.0'), of('29.1.0')]).toEqual([['fail'], ['warn'], ['ok']]);
+});
+
+test('what a check of the machine could not find out is a failure with its remedy', () => {
+  const disk = { freeBytes: 10 * GIB, totalBytes: 20 * GIB };
+  const good = { at: 0, clockOffsetMs: 0, disk, registries: [{ host: 'r:5000' }] };
+  expect(verdicts(checkFindings(good, info, ['arm64']))).toEqual(['ok', 'ok', 'ok', 'ok']);
+  const refused = { code: 'registry/unreachable', message: 'refused', hint: 'open it' };
+  const bad = {
+    at: 0,
+    cannotRun: ['arm32' as const],
+    registries: [{ host: 'r', problem: refused }],
+    troubles: [refused],
+  };
+  expect(checkFindings(bad, info, ['arm32'])).toMatchObject([
+    { name: 'containers', verdict: 'fail' },
+    { name: 'registry', verdict: 'fail', found: 'refused', remedy: 'open it', code: 'registry/unreachable' },
+    { name: 'machine', verdict: 'fail', found: 'refused' },
+  ]);
 });
 
 const worker = (hostId: string, hostName: string): WorkerReport => ({
