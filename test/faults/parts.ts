@@ -10,6 +10,9 @@ export type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 /** Path of the socket of a border. */
 export const socketOf = (home: string, name: string): string => join(home, `${name}.sock`);
 
+/** The address of the engine behind a border, in the form of `--docker`. */
+export type DockerOf = (name: string) => string;
+
 /** A process for each part, or one that is server, control worker, architecture worker and deploy worker. */
 export type Shape = 'separate' | 'one-process';
 
@@ -27,16 +30,20 @@ function workerFile(home: string, name: string, config: string): string {
 }
 
 /** Arguments of the one process; writes the configuration that they name into `home`. */
-export const machineArguments = (home: string, serverPort: number): string[] => [
+export const machineArguments = (home: string, serverPort: number, dockerOf: DockerOf): string[] => [
   ...['machine', '--port', String(serverPort), '--control'],
-  ...['--arch', 'amd64', '--docker', `unix://${socketOf(home, ONE)}`],
+  ...['--arch', 'amd64', '--docker', dockerOf(ONE)],
   ...['--config', workerFile(home, ONE, FIRST_MACHINE), '--deploy', 'prod'],
 ];
 
 /** Arguments of `davit`; writes the configurations that they name into `home`. */
-export function argumentsOf(home: string, serverPort: number): Record<PartName, string[]> {
+export function argumentsOf(
+  home: string,
+  serverPort: number,
+  dockerOf: DockerOf,
+): Record<PartName, string[]> {
   const worker = (name: string, config: string): string[] => {
-    const args = ['worker', '--arch', 'amd64', '--docker', `unix://${socketOf(home, name)}`];
+    const args = ['worker', '--arch', 'amd64', '--docker', dockerOf(name)];
     return [...args, '--config', workerFile(home, name, config)];
   };
   return {

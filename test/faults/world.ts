@@ -1,7 +1,7 @@
 /** A whole davit, each part a process; the harness controls every border between two of them. */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { readSettings } from '../../src/config.ts';
 import { ensureKeys } from '../../src/local/setup/keys.ts';
 import { startRegistry, type TestRegistry } from '../support/registry.ts';
@@ -23,6 +23,7 @@ import { argumentsOf, machineArguments, ONE, PARTS, type PartName, socketOf, SPA
 import type { Shape } from './parts.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
+import { SshRoad, sshClient } from './ssh-road.ts';
 import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts';
 import { argumentsFrom, changedTree, type Line, MAIN } from './tree.ts';
 import { keysOf, treeOf } from './version-before.ts';
@@ -38,6 +39,8 @@ export interface WorldOptions {
   database?: DatabaseKind;
   /** `separate` by default. */
   shape?: Shape;
+  /** Workers reach their engines over ssh. */
+  fleet?: boolean;
   /** It begins with the sources of this commit; a process whose arguments are set back has this version. */
   before?: string;
 }
@@ -65,6 +68,8 @@ export class World {
   readonly database: DatabaseKind;
   readonly shape: Shape;
   readonly #before: string | undefined;
+  readonly fleet: boolean;
+  #roads: { board: SshRoad; live: SshRoad; path: string; authorizedKeys: string } | undefined;
   #temporal: TemporalOf | undefined;
   /**
    * By client and server: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`,
@@ -75,11 +80,12 @@ export class World {
   readonly #closing: (() => Promise<void> | void)[] = [];
   #rows = 0;
 
-  private constructor(seed: number, profile: Profile, { database, shape, before }: WorldOptions) {
+  private constructor(seed: number, profile: Profile, { database, shape, before, fleet }: WorldOptions) {
     this.seed = seed;
     this.shape = shape ?? 'separate';
     this.database = database ?? 'sqlite';
     this.#before = before;
+    this.fleet = fleet ?? false;
     this.#random = randomOf(seed);
     this.profile = profile;
     this.home = makeHome();
@@ -261,6 +267,23 @@ export class World {
     const socketPath = this.socketOf('registry');
     this.#proxies.push(await httpProxy(make('engine>registry'), { socketPath }, place));
     await this.engine.forward(port, socketPath);
+    if (!this.fleet) return;
+    const [board, live] = [
+      await SshRoad.open(this.home, 'board', make('board>ssh')),
+      await SshRoad.open(this.home, 'live', make('live>ssh')),
+    ];
+    this.#closing.push(
+      () => board.close(),
+      () => live.close(),
+    );
+    this.#roads = { board, live, ...sshClient(this.home, [board, live]) };
+    await board.pave(this.engine, this.#roads.authorizedKeys);
+  }
+  /** The address of the engine behind a border. */
+  #dockerOf(name: string): string {
+    const socket = this.socketOf(name);
+    const road = name === 'board2' ? this.#roads?.live : this.#roads?.board;
+    return road ? road.address(socket) : `unix://${socket}`;
   }
   readonly #portOf = new Map<string, number>();
   #log(name: string): string {
@@ -274,14 +297,23 @@ export class World {
     const repository = join(this.home, 'repository');
     this.commits = makeRepository(repository, this.profile);
     const { home, profile, hookSecret, registryHost } = this;
-    writeConfig({ home, profile, hookSecret, registryHost, repository, forgeUrl: this.forge.address });
+    writeConfig({
+      home,
+      profile,
+      hookSecret,
+      registryHost,
+      repository,
+      forgeUrl: this.forge.address,
+      target: this.#dockerOf('target'),
+    });
   }
 
   /** Commits of the forge's repository, oldest first. */
   commits: string[] = [];
 
   #makeProcesses(cache: string): void {
-    const own = argumentsOf(this.home, this.ports.server);
+    const dockerOf = (name: string): string => this.#dockerOf(name);
+    const own = argumentsOf(this.home, this.ports.server, dockerOf);
     for (const name of [...PARTS, ...SPARES]) {
       const one = this.shape === 'one-process' && PARTS.some((part) => part === name);
       if (one && name !== ONE) continue;
@@ -291,7 +323,7 @@ export class World {
         program: process.execPath,
         args: [
           ...['--import', SKEW, join(ROOT, MAIN)],
-          ...(one ? machineArguments(this.home, this.ports.server) : own[name]),
+          ...(one ? machineArguments(this.home, this.ports.server, dockerOf) : own[name]),
         ],
         env,
         log: this.#log(name),
@@ -302,7 +334,7 @@ export class World {
 
   environment(name: PartName, cache = readSettings().cache): NodeJS.ProcessEnv {
     return {
-      PATH: process.env.PATH,
+      PATH: [...(this.#roads ? [this.#roads.path] : []), process.env.PATH].join(delimiter),
       HOME: this.home,
       CI: 'true',
       DAVIT_HOME: this.home,
@@ -355,6 +387,7 @@ export class World {
     this.board = board;
     await board.forward(Number(this.registryHost.split(':')[1]), this.socketOf('registry'));
     this.#unwatch = watchContainers(this.history, board);
+    await this.#roads?.live.pave(board, this.#roads.authorizedKeys);
     await this.processes.board2.start();
     return board;
   }
