@@ -397,7 +397,14 @@ export interface Engine {
   inspectImage(image: string, platform?: string): Promise<ImageInfo | undefined>;
   pullImage(
     image: string,
-    options: { platform?: string; auth?: RegistryAuth; signal?: AbortSignal; onLog?(text: string): void },
+    options: {
+      platform?: string;
+      auth?: RegistryAuth;
+      signal?: AbortSignal;
+      /** An unreachable registry is not asked again. */
+      once?: true;
+      onLog?(text: string): void;
+    },
   ): Promise<ImageInfo>;
   /** Local image from a tar of a root file system context; used for the helper image only. */
   tagImage(image: string, tag: string): Promise<void>;

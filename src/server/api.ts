@@ -186,7 +186,14 @@ export interface FleetMachine {
 export interface FleetView {
   /** The server's clock, epoch ms. */
   now: number;
-  server: { version: string; temporal: 'up' | 'down'; space?: Space | undefined };
+  server: {
+    version: string;
+    temporal: 'up' | 'down';
+    /** Where logs and blobs are stored. */
+    space?: Space | undefined;
+    /** Why clients refuse its certificate. */
+    certificate?: string | undefined;
+  };
   machines: FleetMachine[];
   refused: RefusedCall[];
 }

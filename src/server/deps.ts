@@ -57,6 +57,8 @@ export interface ServerDeps {
   refusedCalls: RefusedCalls;
   /** Free bytes where logs and blobs are stored; undefined where it is not known. */
   storeSpace(): Promise<Space | undefined>;
+  /** Why clients refuse the server's certificate; undefined: they do not. */
+  certificateTrouble(): Promise<string | undefined>;
   workflows: Workflows;
   tokens: Tokens;
   /** Those that this server hands out itself. */

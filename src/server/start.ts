@@ -157,18 +157,38 @@ function factsNow(
 const logOf = ({ logger, settings }: StartOptions, secrets: string[]): ServerLog =>
   serverLog(logger ?? processLogger(settings.logLevel), secrets);
 
+type Machines = Pick<ServerDeps, 'fleet' | 'refusedCalls' | 'storeSpace' | 'certificateTrouble'>;
+
+/** Reads the file as it is now. */
+async function certificateTrouble({ tls, url }: Installation): Promise<string | undefined> {
+  if (!tls) return undefined;
+  try {
+    return certificateProblem(await readTls(tls), url);
+  } catch {
+    return 'its file cannot be read'; // it is being replaced, or was taken away
+  }
+}
+
 /** What is known of machines: their tokens, and the fleet. */
 async function stored(
   ports: ServerPorts,
-  { dataDir }: StartOptions,
-): Promise<[WorkerTokens, Pick<ServerDeps, 'fleet' | 'refusedCalls' | 'storeSpace'>]> {
+  { dataDir, installation }: StartOptions,
+): Promise<[WorkerTokens, Machines]> {
   try {
     const [tokens, book] = await Promise.all([
       WorkerTokens.open(ports.records),
       FleetBook.open(ports.records),
     ]);
     const fleet = new WorkerFleet(book);
-    return [tokens, { fleet, refusedCalls: new RefusedCalls(), storeSpace: () => spaceOf(dataDir) }];
+    return [
+      tokens,
+      {
+        fleet,
+        refusedCalls: new RefusedCalls(),
+        storeSpace: () => spaceOf(dataDir),
+        certificateTrouble: () => certificateTrouble(installation),
+      },
+    ];
   } catch (error) {
     await ports.close();
     throw error;

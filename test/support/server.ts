@@ -210,6 +210,7 @@ export async function testServer(
     ...stores,
     fleet: new WorkerFleet(await FleetBook.open(stores.records)),
     refusedCalls: new RefusedCalls(),
+    certificateTrouble: async () => undefined,
     storeSpace: async () => ({ freeBytes: 50e9, totalBytes: 100e9 }),
     workflows,
     workerTokens,

@@ -51,7 +51,7 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
     pullImage: (image, options) =>
       retry(() => pull(api, image, options), {
         signal: options.signal,
-        forMs: patience.pullMs,
+        forMs: options.once ? 0 : patience.pullMs,
         onWaitEveryMs: NOTICE_INTERVAL_MS,
         onWait: (error) => options.onLog?.(waitText(error, patience.pullMs)),
       }),

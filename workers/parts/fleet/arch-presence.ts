@@ -23,6 +23,8 @@ export interface ArchPresenceOptions {
   ports: Pick<WorkerPorts, 'fleet' | 'facts' | 'now'>;
   engine: Engine;
   ensureHelper(): Promise<void>;
+  /** Rejects with `temporal/unreachable`. */
+  askTemporal(): Promise<void>;
   /** What does not change. */
   report: Report;
   log(text: string): void;
@@ -130,13 +132,14 @@ export class ArchPresence {
   }
 
   async #check(): ReturnType<typeof checkMachine> {
-    const { engine, ensureHelper, ports, report } = this.#options;
+    const { engine, ensureHelper, askTemporal, ports, report } = this.#options;
     const { installation, config } = ports.facts;
     return checkMachine({
       engine,
       installation,
       helperImage: config.helper_image,
       ensureHelper,
+      askTemporal,
       registries: config.registries.map(({ host }) => host),
       foreign: report.arches.filter((arch) => arch !== this.#info.arch),
       now: () => ports.now(),

@@ -31,6 +31,8 @@ export interface CheckedMachine {
   registries: readonly string[];
   /** Architectures of the worker that are not the engine's own. */
   foreign: readonly Arch[];
+  /** Rejects with `temporal/unreachable`. */
+  askTemporal(): Promise<void>;
   /** Server's clock. */
   now(): number;
 }
@@ -53,6 +55,7 @@ export async function checkMachine(machine: CheckedMachine): Promise<MachineChec
   const registries = info && (await part(registriesOf(machine, info)));
   const cannotRun = info && (await part(unable(machine)));
   const temp = await part(spaceOf(tmpdir()));
+  await part(machine.askTemporal());
   return {
     at: machine.now(),
     ...(clock && { clockOffsetMs: Math.round(clock.offsetMs) }),

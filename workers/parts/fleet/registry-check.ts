@@ -19,11 +19,15 @@ export async function registryTrouble(
 ): Promise<Trouble | undefined> {
   const signal = AbortSignal.timeout(PULL_MS);
   try {
-    await engine.pullImage(`${registry}/davit-doctor:none`, { signal });
+    await engine.pullImage(`${registry}/davit-doctor:none`, { signal, once: true });
   } catch (error) {
     if (error instanceof DavitError && REACHED.includes(error.code)) return undefined;
     if (error instanceof DavitError && error.code === 'engine/unreachable') throw error;
-    if (signal.aborted) return { ...away(info, registry), message: `${registry} does not respond.` };
+    if (signal.aborted)
+      return {
+        ...away(info, registry),
+        message: `The engine of ${info.hostName} gets no answer from ${registry}.`,
+      };
     if (!(error instanceof DavitError)) return { message: messageOf(error) };
     return { code: error.code, message: error.message, hint: hintOf(error, info, registry) };
   }
