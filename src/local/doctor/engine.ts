@@ -228,7 +228,7 @@ export async function checkRegistryFromEngine(
         return fail(
           name,
           error.message,
-          `On the engine's machine, write the authority into /etc/docker/certs.d/${registry}/ca.crt: it counts for the registry, and for the server that gives out its tokens.`,
+          `If davit runs that registry, repeat \`davit registry enable\`. Else write the authority into /etc/docker/certs.d/${registry}/ca.crt on the engine's machine: it counts for the registry, and for the server that gives out its tokens.`,
         );
       if (!(error instanceof DavitError) || !reached.includes(error.code)) throw error;
     }
