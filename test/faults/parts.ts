@@ -1,6 +1,6 @@
 /** The processes of a world and their arguments. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
 export const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
 /** Started by rows that need a second one, and ended by the next healing. */
@@ -56,3 +56,29 @@ export function argumentsOf(
     board2: worker('board2', 'tags: [live]\n'),
   };
 }
+
+/** The environment of a process: nothing of the machine's but PATH. */
+export const environmentOf = (of: {
+  home: string;
+  cache: string;
+  /** A secret that no log may show. */
+  canary: string;
+  /** File with what its clock is off by. */
+  clock: string;
+  /** Folder with the `ssh` of the world. */
+  ssh: string | undefined;
+  /** Ports. */
+  server: number;
+  temporal: number | undefined;
+}): NodeJS.ProcessEnv => ({
+  PATH: [...(of.ssh === undefined ? [] : [of.ssh]), process.env.PATH].join(delimiter),
+  HOME: of.home,
+  CI: 'true',
+  DAVIT_HOME: of.home,
+  DAVIT_CACHE: of.cache,
+  DAVIT_SERVER: `http://127.0.0.1:${of.server}`,
+  DAVIT_FAULTS_CANARY: of.canary,
+  DAVIT_FAULTS_CLOCK: of.clock,
+  DAVIT_LOG_LEVEL: 'warn',
+  TEMPORAL_ADDRESS: `127.0.0.1:${of.temporal}`,
+});

@@ -18,7 +18,38 @@ const SSH_PORT = 22;
 /** Where sshd wants a folder, which systemd makes elsewhere. */
 const PRIVILEGES = '/run/sshd';
 
-export class SshRoad {
+/** The roads to both engines of a world, and the client that knows them. */
+export class Roads {
+  readonly #roads: Readonly<Record<'board' | 'live', SshRoad>>;
+  readonly #client: { path: string; authorizedKeys: string };
+
+  private constructor(home: string, board: SshRoad, live: SshRoad) {
+    this.#roads = { board, live };
+    this.#client = sshClient(home, [board, live]);
+  }
+
+  static async open(home: string, borderOf: (name: string) => Border): Promise<Roads> {
+    const board = await SshRoad.open(home, 'board', borderOf('board>ssh'));
+    return new Roads(home, board, await SshRoad.open(home, 'live', borderOf('live>ssh')));
+  }
+
+  /** For PATH. */
+  get path(): string {
+    return this.#client.path;
+  }
+  /** The address of a socket of the machine, for a part of the world. */
+  address(part: string, socket: string): string {
+    return this.#roads[part === 'board2' ? 'live' : 'board'].address(socket);
+  }
+  pave(to: 'board' | 'live', engine: OwnEngine): Promise<void> {
+    return this.#roads[to].pave(engine, this.#client.authorizedKeys);
+  }
+  async close(): Promise<void> {
+    for (const road of Object.values(this.#roads)) await road.close();
+  }
+}
+
+class SshRoad {
   readonly port: number;
   readonly #folder: string;
   #proxy: Proxy | undefined;
@@ -75,7 +106,7 @@ export class SshRoad {
 }
 
 /** A new key at this path, without a passphrase. */
-export function keyPair(path: string): void {
+function keyPair(path: string): void {
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path]);
 }
 
@@ -83,7 +114,7 @@ export function keyPair(path: string): void {
  * A folder for PATH with an `ssh` that knows the key and the hosts of the world: the real one takes those from the home of
  * the user in /etc/passwd, which is the machine's. Host keys are checked all the same.
  */
-export function sshClient(home: string, roads: readonly SshRoad[]): { path: string; authorizedKeys: string } {
+function sshClient(home: string, roads: readonly SshRoad[]): { path: string; authorizedKeys: string } {
   const folder = join(home, 'ssh');
   const [path, config, key] = [join(folder, 'bin'), join(folder, 'config'), join(folder, 'key')];
   keyPair(key);

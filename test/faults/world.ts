@@ -1,7 +1,7 @@
 /** A whole davit, each part a process; the harness controls every border between two of them. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { readSettings } from '../../src/config.ts';
 import { ensureKeys } from '../../src/local/setup/keys.ts';
 import { startRegistry, type TestRegistry } from '../support/registry.ts';
@@ -14,20 +14,30 @@ import { makeHome, sweepDead } from './dead.ts';
 import { endAll } from './end-all.ts';
 import { type EngineOptions, OwnEngine } from './engine.ts';
 import { forgeBehind, WorldForge } from './forge.ts';
-import { makeRepository } from './git.ts';
+import { makeRepository, moveHead } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
+import { healAll, healLane } from './heal.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
 import { pushImage } from './image.ts';
-import { argumentsOf, machineArguments, ONE, PARTS, type PartName, socketOf, SPARES } from './parts.ts';
+import {
+  argumentsOf,
+  environmentOf,
+  machineArguments,
+  ONE,
+  PARTS,
+  type PartName,
+  socketOf,
+  SPARES,
+} from './parts.ts';
 import type { Shape } from './parts.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
-import { SshRoad, sshClient } from './ssh-road.ts';
+import { Roads } from './ssh-road.ts';
 import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts';
 import { argumentsFrom, changedTree, type Line, MAIN } from './tree.ts';
 import { keysOf, treeOf } from './version-before.ts';
-import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
+import { logWrites, restarted, targetEffects, watchContainers } from './watch.ts';
 
 /** A process that rows kill and disconnect in parallel to those that touch another. */
 export type Lane = 'arch' | 'deploy';
@@ -69,7 +79,7 @@ export class World {
   readonly shape: Shape;
   readonly #before: string | undefined;
   readonly fleet: boolean;
-  #roads: { board: SshRoad; live: SshRoad; path: string; authorizedKeys: string } | undefined;
+  #roads: Roads | undefined;
   #temporal: TemporalOf | undefined;
   /**
    * By client and server: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`,
@@ -124,45 +134,17 @@ export class World {
   async heal(lane?: Lane): Promise<void> {
     for (let tries = 1; ; tries++)
       try {
-        return await (lane ? this.#healLane(lane) : this.#healOnce());
+        return await (lane ? healLane(this, lane) : healAll(this));
       } catch (error) {
         if (tries === HEAL_TRIES) throw error;
       }
   }
 
-  async #healOnce(): Promise<void> {
-    for (const border of this.borders.values()) border.open();
-    await Promise.all([this.engine.up(), this.board?.up()]);
-    for (const process of Object.values(this.processes)) if (process.frozen) process.thaw();
-    await this.temporalStarts();
-    await this.processes.server.start();
-    const needed: readonly PartName[] = this.board ? [...PARTS, 'board2'] : PARTS;
-    await Promise.all(needed.map((name) => this.processes[name].start()));
-    // Their work goes to the others.
-    const spare = SPARES.filter((name) => !needed.includes(name));
-    await Promise.all(spare.map((name) => this.processes[name].end('SIGTERM')));
-  }
-
-  async #healLane(lane: Lane): Promise<void> {
-    for (const [name, border] of this.borders) if (name.startsWith(`${lane}>`)) border.open();
-    const process = this.processes[lane];
-    if (process.frozen) process.thaw();
-    await process.start();
-    if (lane === 'arch') await this.processes.arch2.end('SIGTERM');
-    else await this.processes.deploy2.end('SIGTERM');
-  }
-
   /** Restarts these processes with a changed line of their sources; without a change, as they were. */
   async runFrom(line: Line | undefined, names: readonly PartName[]): Promise<void> {
     const tree = line && changedTree(this.home, line);
-    await Promise.all(
-      names.map(async (name) => {
-        const process = this.processes[name];
-        process.withArgs(tree === undefined ? undefined : argumentsFrom(tree));
-        await process.end('SIGKILL');
-        await process.start();
-      }),
-    );
+    const change = tree === undefined ? undefined : argumentsFrom(tree);
+    await Promise.all(names.map((name) => this.processes[name].again(change)));
   }
 
   /** PostgreSQL, where Temporal's database is a process of its own. */
@@ -268,22 +250,15 @@ export class World {
     this.#proxies.push(await httpProxy(make('engine>registry'), { socketPath }, place));
     await this.engine.forward(port, socketPath);
     if (!this.fleet) return;
-    const [board, live] = [
-      await SshRoad.open(this.home, 'board', make('board>ssh')),
-      await SshRoad.open(this.home, 'live', make('live>ssh')),
-    ];
-    this.#closing.push(
-      () => board.close(),
-      () => live.close(),
-    );
-    this.#roads = { board, live, ...sshClient(this.home, [board, live]) };
-    await board.pave(this.engine, this.#roads.authorizedKeys);
+    const roads = await Roads.open(this.home, make);
+    this.#closing.push(() => roads.close());
+    this.#roads = roads;
+    await roads.pave('board', this.engine);
   }
   /** The address of the engine behind a border. */
   #dockerOf(name: string): string {
     const socket = this.socketOf(name);
-    const road = name === 'board2' ? this.#roads?.live : this.#roads?.board;
-    return road ? road.address(socket) : `unix://${socket}`;
+    return this.#roads?.address(name, socket) ?? `unix://${socket}`;
   }
   readonly #portOf = new Map<string, number>();
   #log(name: string): string {
@@ -333,32 +308,21 @@ export class World {
   }
 
   environment(name: PartName, cache = readSettings().cache): NodeJS.ProcessEnv {
-    return {
-      PATH: [...(this.#roads ? [this.#roads.path] : []), process.env.PATH].join(delimiter),
-      HOME: this.home,
-      CI: 'true',
-      DAVIT_HOME: this.home,
-      DAVIT_CACHE: cache,
-      DAVIT_SERVER: `http://127.0.0.1:${this.#portOf.get(`${name}>server`) ?? this.ports.server}`,
-      DAVIT_FAULTS_CANARY: this.canary,
-      DAVIT_FAULTS_CLOCK: this.#clockOf(name),
-      DAVIT_LOG_LEVEL: 'warn',
-      TEMPORAL_ADDRESS: `127.0.0.1:${this.#portOf.get(`${name}>temporal`)}`,
-    };
+    return environmentOf({
+      ...{ home: this.home, cache, canary: this.canary, clock: this.#clockOf(name), ssh: this.#roads?.path },
+      server: this.#portOf.get(`${name}>server`) ?? this.ports.server,
+      temporal: this.#portOf.get(`${name}>temporal`),
+    });
   }
 
   /** Clients reach the restarted engine only after the history has the containers that ended with it. */
   async restartEngine(engine: OwnEngine, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const users =
       engine === this.engine ? ['arch>engine', 'arch2>engine', 'deploy>target'] : ['board2>engine'];
-    const borders = users.map((name) => this.border(name));
-    for (const border of borders) border.cut();
-    this.history.add({ type: 'engine', what: 'down', engine: engine.name });
-    await engine.down(signal);
-    await engine.up();
-    await endedWith(this.history, engine);
-    this.history.add({ type: 'engine', what: 'up', engine: engine.name });
-    for (const border of borders) border.open();
+    await restarted(engine, signal, {
+      history: this.history,
+      borders: users.map((name) => this.border(name)),
+    });
   }
 
   #clockOf(name: PartName): string {
@@ -387,7 +351,7 @@ export class World {
     this.board = board;
     await board.forward(Number(this.registryHost.split(':')[1]), this.socketOf('registry'));
     this.#unwatch = watchContainers(this.history, board);
-    await this.#roads?.live.pave(board, this.#roads.authorizedKeys);
+    await this.#roads?.pave('live', board);
     await this.processes.board2.start();
     return board;
   }
@@ -403,11 +367,7 @@ export class World {
   /** The next push to the forge, without a delivery: its branch exists from now on. */
   nextPush(): { before: string; after: string; secret: string } {
     this.#pushes += 1;
-    const [before, after] = [this.commits[this.#pushes - 1], this.commits[this.#pushes]];
-    if (!before || !after) throw new Error('the repository has no more commits');
-    const head = join(this.home, 'repository', '.git', 'refs', 'heads', 'main');
-    writeFileSync(`${head}.new`, `${after}\n`);
-    renameSync(`${head}.new`, head);
+    const { before, after } = moveHead(join(this.home, 'repository'), this.commits, this.#pushes);
     return { before, after, secret: this.hookSecret };
   }
   #pushes = 0;

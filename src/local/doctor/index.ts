@@ -7,8 +7,9 @@ import type { CommitStatuses, Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
 import { checkCertificates } from './certificates.ts';
-import type { Finding } from './check.ts';
+import { ok, warn, type Finding } from './check.ts';
 import { checkStatusRights } from './commit-statuses.ts';
+import { locateEngine, type LocatedEngine } from '../setup/locate-engine.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
 import { checkProtectedRefs } from './protected-refs.ts';
@@ -33,8 +34,9 @@ export interface DoctorOptions {
  * rejects.
  */
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
-  const { settings } = options;
-  const run = await liveRun(settings);
+  const run = await liveRun(options.settings);
+  const located = await locateEngine(options.settings, run ? 'running' : 'first');
+  const { settings } = located;
   const [machine, engine, services, refs, rights, certificates] = await Promise.all([
     checkMachine(settings),
     checkEngine({
@@ -43,12 +45,25 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
       registry: settings.registry ?? run?.registry,
       accepted: await acceptedVersions(settings),
     }),
-    checkServices({ ...options, run }),
+    checkServices({ ...options, settings, run }),
     checkProtectedRefs(settings),
     checkStatusRights(settings),
     checkCertificates(settings),
   ]);
-  return [...machine, ...engine, ...services, ...refs, ...rights, ...certificates];
+  return [...machine, locationFinding(located), ...engine, ...services, ...refs, ...rights, ...certificates];
+}
+
+/** Which engine is used and why; and what a person would have expected instead. */
+export function locationFinding({ settings, by, passed }: LocatedEngine): Finding {
+  const name = 'address of the engine';
+  const found = `${settings.dockerHost} (${by})`;
+  if (passed.length === 0) return ok(name, found);
+  const instead = passed.map((one) => `${one.by}: ${one.problem}`).join('\n');
+  return warn(
+    name,
+    `${found}; not used: ${instead}`,
+    'Start that engine, or choose one: `docker context use NAME`, or DOCKER_HOST.',
+  );
 }
 
 /** True if nothing that davit needs is missing. */
