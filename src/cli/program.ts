@@ -19,6 +19,7 @@ import { logsCommand } from './commands/logs.ts';
 import { pipelinesCommand, statusCommand } from './commands/pipelines.ts';
 import { planCommand } from './commands/plan.ts';
 import { prepareCommand } from './commands/prepare.ts';
+import { registryCommand } from './commands/registry.ts';
 import { runCommand } from './commands/run.ts';
 import { retryCommand } from './commands/retry.ts';
 import { serverCommand } from './commands/server.ts';
@@ -55,6 +56,7 @@ const COMMANDS = [
   auditCommand,
   caCommand,
   backupCommands,
+  registryCommand,
   prepareCommand,
   completionCommand,
 ];

@@ -60,7 +60,7 @@ export interface StartOptions {
   /** host:port of the registry that davit runs, if the installation file has no default. */
   registry?: string;
   /** host:port of the registry that believes this server's tokens, and the PEM of their key and certificate. */
-  ownRegistry?: { host: string; key: string };
+  ownRegistry?: { host: string; key: string; ca?: string; formerly?: readonly string[] };
   helperImage?: string;
   temporal: { address: string; namespace: string; security?: TemporalSecurity };
   /** Folder of blobs, logs and records; created if missing. */
@@ -150,10 +150,20 @@ function factsNow(
   const { installation, ownRegistry } = options;
   return () => ({
     ...factsOf({ ...options, installation: { ...installation, ...of.rights() } }, of.at.url),
-    ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: of.at.tokens } }),
+    ...(ownRegistry && { ownRegistry: registryFacts(ownRegistry, of.at.tokens) }),
     proofs: of.ports.proofs.facts(),
   });
 }
+
+const registryFacts = (
+  { host, ca, formerly }: NonNullable<StartOptions['ownRegistry']>,
+  tokens: string,
+): NonNullable<InstallationFacts['ownRegistry']> => ({
+  host,
+  tokens,
+  ...(ca !== undefined && { ca }),
+  ...(formerly && { formerly }),
+});
 
 const logOf = ({ logger, settings }: StartOptions, secrets: string[]): ServerLog =>
   serverLog(logger ?? processLogger(settings.logLevel), secrets);
@@ -230,7 +240,7 @@ async function spaceOf(folder: string): Promise<Space | undefined> {
 }
 
 /** Engines fetch tokens where they reach the registry: on the loopback of this machine. */
-function loopbackOf(listening: string): string {
+export function loopbackOf(listening: string): string {
   const url = new URL(listening);
   if (['0.0.0.0', '[::]'].includes(url.hostname)) url.hostname = '127.0.0.1';
   return url.origin;

@@ -1,10 +1,13 @@
 /** What happens to the jobs of a board that is unplugged, changed, restarted or cloned, beside another one of its queue. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Trouble } from '../../src/plan/model/fleet.ts';
+import type { FleetView } from '../../src/server/api.ts';
 import { sshServerPart } from '../parts/bed.ts';
 import { describeWithParts } from '../parts/with-parts.ts';
 import { eventually } from '../support/davit.ts';
 import { failures, startFleet, type Fleet } from './support/fleet.ts';
+import { cloneId } from './support/clone.ts';
 import { countingJob, expectCounted, projectOf } from './support/jobs.ts';
 
 /** ssh notices a lost board after 45 s. */
@@ -71,5 +74,50 @@ function suite(): void {
     expect((await fleet.davit.log(id, 'count')).match(/^begun$/gm)).toHaveLength(1);
     const next = await projectOf(fleet.davit, 'after-restart', countingJob(1));
     expect(failures(await fleet.davit.pipeline(next))).toEqual([]);
+  });
+
+  /** What the server knows of the machine of a worker. */
+  const away = async (address: string): Promise<Trouble | undefined> => {
+    const { text } = await fleet.davit.ask('/api/v1/fleet');
+    const { machines } = JSON.parse(text) as FleetView;
+    return machines.find(({ report }) => report?.engine?.address === address)?.report?.away;
+  };
+
+  test('its host key changes: it is not trusted, takes no jobs, and the other board gets them all', async () => {
+    const one = fleet.bed.machine('one');
+    await one.newHostKey();
+    const trouble = await eventually('the worker sees it', WAIT_MS, () => away(one.ssh));
+    expect(trouble).toMatchObject({
+      code: 'engine/untrusted',
+      message: expect.stringContaining('host key'),
+      hint: expect.stringContaining('known_hosts'),
+    });
+    const jobs = Array.from({ length: 6 }, (_, at) => countingJob(1, `job-${at}`)).join('');
+    const project = await projectOf(fleet.davit, 'host-key', jobs);
+    const done = await fleet.davit.pipeline(project);
+    expect(failures(done)).toEqual([]);
+    expect(new Set(done.jobs.map(({ result }) => result?.host)).size).toBe(1);
+    await fleet.bed.trustHostKeys();
+    await eventually('the worker is back', WAIT_MS, async () =>
+      (await away(one.ssh)) === undefined ? true : undefined,
+    );
+  });
+
+  test('is cloned, with the id of the other: the clone is refused, and the job on the original ends whole', async () => {
+    const [one, two] = [fleet.bed.machine('one'), fleet.bed.machine('two')];
+    await fleet.worker('two').stop();
+    await cloneId(one, two);
+    const project = await projectOf(fleet.davit, 'cloned', countingJob(TICKS));
+    const { id } = await fleet.davit.start(project);
+    await fleet.davit.untilLogged(id, 'count', 'tick 2\n');
+    const clone = await fleet.davit.anyWorker('clone', ['--arch', 'amd64', '--docker', two.ssh], {
+      anyway: true,
+    });
+    await eventually('the clone is refused', WAIT_MS, async () =>
+      (await clone.process.text()).includes('worker/twin') ? true : undefined,
+    );
+    await clone.stop();
+    expect(await ended(id)).toBe('success');
+    expectCounted(await fleet.davit.log(id, 'count'), TICKS);
   });
 }

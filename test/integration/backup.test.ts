@@ -121,7 +121,6 @@ test(
     const unknown = await deploy('unknown to the backup');
     expect(deployed()).toBe(`${unknown}/out/1`);
     await done('down');
-    await waiting.ended;
     renameSync(davit.home, join(root, 'lost'));
 
     const restored = JSON.parse(await done('restore', join(root, 'backup.tgz'), '--json')) as {
@@ -149,6 +148,8 @@ test(
       return jobs.find(({ key, outcome }) => key === 'out' && outcome !== undefined);
     });
     expect(refused.outcome).toBe('skipped');
+    // The command that followed it has waited for its server, and follows on.
+    await waiting.ended;
     expect((await davit.cli(['logs', waiting.id, 'out'])).stdout).toContain('has a newer deployment');
     expect(deployed()).toBe(`${unknown}/out/1`);
     // A new number is above all that were given, so the target accepts it.

@@ -11,7 +11,7 @@ import { ROOT } from '../support/source.ts';
 import type { Part } from './part.ts';
 
 const FETCH = join(ROOT, 'examples', 'base', 'fetch.sh');
-/** Of a mirror. */
+/** A mirror has it there. */
 export const PACKAGE_FOLDER = 'debian/pool/main/b/busybox';
 
 /** Debian's package, which does not start its service where `policy-rc.d` or a missing init system prevents it. */

@@ -26,7 +26,7 @@ const LATER = [/^registry\/docker\/registry\/v2\/blobs\//, /^data\/blobs\//];
 export interface Contents {
   /** Paths below the home, with `/`, in the order in which they are read. */
   files: string[];
-  /** Of the embedded Temporal. */
+  /** The file of the embedded Temporal. */
   database?: string;
 }
 

@@ -34,11 +34,11 @@ export interface Bed {
 export interface BedOptions {
   /** The first is the head. */
   machines: readonly [string, ...string[]];
-  /** `daemon.json` of all engines. */
-  engine?: Readonly<Record<string, unknown>>;
+  /** Small disks in memory: folders inside, and their sizes in the format of mount(8), by machine. */
+  disks?: Readonly<Record<string, { folder: string; size: string }>>;
 }
 
-export async function startBed({ machines: names, engine }: BedOptions): Promise<Bed> {
+export async function startBed({ machines: names, disks = {} }: BedOptions): Promise<Bed> {
   const folder = await tempFolder('bed');
   const ends: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
@@ -51,7 +51,11 @@ export async function startBed({ machines: names, engine }: BedOptions): Promise
     ends.push(() => lan.space.end());
     const machines: Machine[] = [];
     for (const name of names) {
-      const space = await startSpace({ name, folder: join(folder, name) });
+      const disk = disks[name];
+      const setUp = disk
+        ? [`mkdir -p ${disk.folder}`, `mount -t tmpfs -o size=${disk.size} tmpfs ${disk.folder}`]
+        : [];
+      const space = await startSpace({ name, folder: join(folder, name), setUp });
       ends.push(() => space.end());
       machines.push(new Machine(space, await lan.plug(space)));
     }
@@ -63,7 +67,7 @@ export async function startBed({ machines: names, engine }: BedOptions): Promise
     await Promise.all(
       machines.map(async (machine) => {
         await machine.startSsh(key);
-        await machine.startEngine({ config: engine ?? {} });
+        await machine.startEngine();
       }),
     );
     await giveHelper(machines, folder);

@@ -5,7 +5,7 @@ import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
 import { findPart } from '../../parts/part.ts';
 import { basePackagesPart } from '../../parts/bed.ts';
 import { ROOT } from '../../support/source.ts';
-import { startBed, type Bed } from './bed.ts';
+import { startBed, type Bed, type BedOptions } from './bed.ts';
 import { BedDavit, HOME, type FleetWorker } from './installation.ts';
 import { INTERNET } from './lan.ts';
 import type { Machine } from './machine.ts';
@@ -37,18 +37,21 @@ export interface Fleet {
 export interface FleetOptions {
   /** There is always a head; it has a worker only if it is named here. */
   machines?: Machines;
+  /** Machines without a worker. */
+  more?: readonly string[];
   /** Joins them, and starts a worker that deploys. */
   swarm?: boolean;
   /** Their engines are reached by TLS too: `byTls`. */
   tls?: boolean;
   /** More of the installation file. */
   config?: Readonly<Record<string, unknown>>;
+  disks?: BedOptions['disks'];
 }
 
 export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const machines: Machines = options.machines ?? BOARDS;
-  const boards = Object.keys(machines).filter((name) => name !== HEAD);
-  const bed = await startBed({ machines: [HEAD, ...boards] });
+  const boards = [...Object.keys(machines).filter((name) => name !== HEAD), ...(options.more ?? [])];
+  const bed = await startBed({ machines: [HEAD, ...boards], ...(options.disks && { disks: options.disks }) });
   try {
     if (options.swarm) await bed.joinSwarm();
     const davit = await BedDavit.start(bed, options.config);

@@ -22,6 +22,7 @@ import type { Machine } from './machine.ts';
 import { INSIDE, type Started } from './space.ts';
 
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
+const SKEW = join(ROOT, 'test', 'faults', 'skew.mjs');
 const READY_MS = 300_000;
 const POLL_MS = 200;
 const PORTS = { server: 8420, temporal: 7233, temporalUi: 8233, registry: 5000 } as const;
@@ -46,6 +47,18 @@ export function davitEnvironment(more: Readonly<Record<string, string>> = {}): N
     GIT_CONFIG_GLOBAL: '/dev/null',
     ...more,
   };
+}
+
+interface How {
+  /** What it says when it is ready; a worker keeps a file. */
+  ready?: RegExp;
+  env?: Readonly<Record<string, string>>;
+  /** Modules that are loaded first. */
+  imports?: readonly string[];
+  /** The main file of another davit. */
+  main?: string;
+  /** Does not wait for it. */
+  anyway?: true;
 }
 
 export interface FleetWorker {
@@ -97,15 +110,20 @@ export class BedDavit {
         await machine.restartEngine();
       }),
     );
-    await davit.#startTemporal();
-    await davit.#startDavit('server', ['server'], /server at /);
+    await davit.startTemporal();
+    await davit.startServer();
     await openDoor(bed.head.space, PORTS.server);
     await davit.#startRegistry();
     await davit.#startDavit('control', ['worker', '--control']);
     return davit;
   }
 
-  async #startTemporal(): Promise<void> {
+  /** Its clock is off by the file CLOCK, ms. */
+  async startServer(): Promise<void> {
+    await this.#startDavit('server', ['server'], { ready: /server at /, imports: [SKEW] });
+  }
+
+  async startTemporal(): Promise<void> {
     const binary = join(readSettings().cache, 'temporal-1.5.1', 'temporal');
     const args = temporalArguments({ home: HOME, port: PORTS.temporal, uiPort: PORTS.temporalUi });
     this.#running.set('temporal', await this.head.space.start('temporal', [binary, ...args], this.#env));
@@ -132,21 +150,23 @@ export class BedDavit {
     );
   }
 
-  /** A process of davit; `ready`: what it then says. */
-  async #startDavit(
-    name: string,
-    args: readonly string[],
-    ready?: RegExp,
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<Started> {
+  /** A process of davit. Resolves when it is ready. */
+  async #startDavit(name: string, args: readonly string[], how: How = {}): Promise<Started> {
+    const { ready, env, imports = [], main = MAIN, anyway } = how;
     const readyFile = `${INSIDE}/${name}.ready`;
     await this.head.run('rm', '-f', readyFile);
-    const started = await this.head.space.start(name, [process.execPath, ...SMALL_HEAP, MAIN, ...args], {
-      ...this.#env,
-      DAVIT_READY_FILE: readyFile,
-      ...env,
-    });
+    const started = await this.head.space.start(
+      name,
+      [process.execPath, ...SMALL_HEAP, ...imports.flatMap((one) => ['--import', one]), main, ...args],
+      {
+        ...this.#env,
+        DAVIT_READY_FILE: readyFile,
+        DAVIT_FAULTS_CLOCK: `${INSIDE}/${name}.clock`,
+        ...env,
+      },
+    );
     this.#running.set(name, started);
+    if (anyway) return started;
     await eventually(`${name} is ready`, READY_MS, async () => {
       if (started.isOver()) throw new Error(`${name} ended:\n${await started.text()}`);
       if (ready) return ready.test(await started.text()) ? true : undefined;
@@ -163,7 +183,11 @@ export class BedDavit {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<FleetWorker> {
-    const started = await this.#startDavit(name, ['worker', ...args], undefined, env);
+    return this.anyWorker(name, args, { env });
+  }
+  /** One that may not come up, or that is another davit. */
+  async anyWorker(name: string, args: readonly string[], how: How): Promise<FleetWorker> {
+    const started = await this.#startDavit(name, ['worker', ...args], how);
     return { process: started, stop: () => started.stop() };
   }
   process(name: string): Started {

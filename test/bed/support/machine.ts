@@ -23,6 +23,8 @@ export class Machine {
   get name(): string {
     return this.space.name;
   }
+  /** Where its engine keeps everything. */
+  static readonly engineFolder = `${INSIDE}/docker`;
   /** In the form of `--docker`. */
   get ssh(): string {
     return `ssh://${USER}@${this.name}`;
@@ -43,14 +45,11 @@ export class Machine {
     return this.run('cat', path);
   }
 
-  /** `config`: `daemon.json`. Resolves when it responds. */
-  async startEngine(
-    options: { config?: Readonly<Record<string, unknown>>; args?: readonly string[] } = {},
-  ): Promise<void> {
-    if (options.config) await this.write('/etc/docker/daemon.json', JSON.stringify(options.config));
+  /** `args`: more of `dockerd`, also for its next starts. Resolves when it responds. */
+  async startEngine(options: { args?: readonly string[] } = {}): Promise<void> {
     this.#engineArguments = options.args ?? this.#engineArguments;
     await mkdir(join(this.space.folder, 'docker'), { recursive: true });
-    const words = ['dockerd', '--data-root', `${INSIDE}/docker`, '-H', 'unix:///var/run/docker.sock'];
+    const words = ['dockerd', '--data-root', Machine.engineFolder, '-H', 'unix:///var/run/docker.sock'];
     const engine = await this.space.start('dockerd', [...words, ...this.#engineArguments]);
     this.#engine = engine;
     const deadline = performance.now() + READY_MS;

@@ -25,7 +25,7 @@ export interface Space {
   name: string;
   /** Outside. */
   folder: string;
-  /** Of its first process, outside. */
+  /** The number of its first process outside. */
   pid: number;
   /** Runs a program to its end; resolves with its output, rejects with it where the exit code is not 0. */
   run(program: string, ...args: string[]): Promise<string>;
