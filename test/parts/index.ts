@@ -1,5 +1,5 @@
 /** Every heavy part of the tests. */
-import { basePackagesPart, sshServerPart } from './bed.ts';
+import { basePackagesPart } from './bed.ts';
 import { chromiumPart } from './chromium.ts';
 import { composeEnginePart, dockerComposePart } from './compose.ts';
 import {
