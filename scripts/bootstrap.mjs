@@ -29,26 +29,26 @@ const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
 const SUITE = ['--project', 'unit', '--project', 'real'];
 /** The steps of each task, run in order until one fails. */
 const TASKS = {
-  start: (args) => [[node24(), MAIN, 'up', '--demo', ...args]],
+  start: (args) => [[node24(), MAIN, 'up', '--demo', ...consent(), ...args]],
   test: (args) => [
-    [node24(), MAIN, 'prepare'],
+    [node24(), MAIN, 'prepare', ...consent()],
     ...(args.length === 0 ? checks() : []),
     [node24(), bin('vitest'), 'run', ...reporters(), ...(args.length === 0 ? SUITE : args)],
   ],
   bench: (args) => [
-    [node24(), MAIN, 'prepare'],
+    [node24(), MAIN, 'prepare', ...consent()],
     [node24(), join(ROOT, 'bench', 'main.ts'), ...args],
   ],
   faults: (args) => [
-    [node24(), MAIN, 'prepare'],
+    [node24(), MAIN, 'prepare', ...consent()],
     [node24(), join(ROOT, 'test', 'faults', 'run.ts'), ...args],
   ],
   parts: (args) => [
-    [node24(), MAIN, 'prepare'],
+    [node24(), MAIN, 'prepare', ...consent()],
     [node24(), join(ROOT, 'test', 'parts', 'run.ts'), ...args],
   ],
   engines: (args) => [
-    [node24(), MAIN, 'prepare'],
+    [node24(), MAIN, 'prepare', ...consent()],
     [node24(), join(ROOT, 'test', 'engines', 'run.ts'), ...args],
   ],
   lint: () => checks(),
@@ -61,6 +61,11 @@ const checks = () => [
   [node24(), bin('oxlint')],
   [node24(), bin('tsc'), '-p', ROOT, '--noEmit'],
 ];
+/**
+ * These commands exist to set everything up: on a terminal they ask before they change the machine, and without one
+ * they go on after they have said what they change.
+ */
+const consent = () => (process.stdin.isTTY && process.stderr.isTTY ? [] : ['--yes']);
 /** `.ci/run` counts the tests from a report. */
 const reporters = () => {
   const file = process.env.DAVIT_TEST_REPORT;
@@ -99,7 +104,9 @@ function installPackages() {
   const release = takeLock();
   try {
     if (same()) return; // another davit has done it in the meantime
-    timed('packages (npm ci)', () => npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], ROOT));
+    timed('packages into node_modules (npm ci), 0.5 GB on the disk', () =>
+      npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], ROOT),
+    );
     copyFileSync(LOCK_FILE, STAMP);
   } finally {
     release();

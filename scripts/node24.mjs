@@ -68,7 +68,11 @@ function cachedNode() {
   const cache = cacheFolder();
   const home = join(cache, `node-${NODE_VERSION}`);
   const path = join(home, 'bin', 'node');
-  if (!works(path)) timed(`Node ${NODE_VERSION} (this is ${process.version})`, () => fetchNode(cache, home));
+  if (!works(path))
+    timed(
+      `Node ${NODE_VERSION} into ${home}, about 45 MB to download (this is ${process.version}, which does not run davit)`,
+      () => fetchNode(cache, home),
+    );
   return path;
 }
 

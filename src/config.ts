@@ -72,6 +72,9 @@ export interface TemporalTlsFiles {
 export const temporalAddress = (settings: Pick<Settings, 'temporalAddress'>): string =>
   settings.temporalAddress ?? '127.0.0.1:7233';
 
+/** ssh host keys of the machines that `davit worker add` has added; for their hosts it alone counts. */
+export const pinnedHosts = ({ home }: Pick<Settings, 'home'>): string => join(home, 'known_hosts');
+
 /** Reads the environment once. `ENVIRONMENT` below describes each name. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const home = env.DAVIT_HOME ?? join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'davit');

@@ -380,6 +380,13 @@ export const ERRORS = {
     remedy:
       'Compare the key with the one on the machine itself, then correct known_hosts or the certificates.',
   },
+  'engine/replaced': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'Another engine responds at the address than before.',
+    remedy: 'Nothing to do if the machine was replaced: its worker starts again and serves the new one.',
+  },
   'engine/version': {
     transient: false,
     exit: 3,
@@ -1001,9 +1008,9 @@ export const ERRORS = {
     transient: false,
     exit: 3,
     http: 503,
-    meaning: 'The local engine is not a swarm manager and could not be made one.',
+    meaning: 'The local engine is not a swarm manager, or davit may not use its swarm.',
     remedy:
-      'Run `docker swarm init --advertise-addr 127.0.0.1`, or leave the swarm that the engine is a worker of.',
+      'Run `docker swarm init --advertise-addr 127.0.0.1`, leave the swarm that the engine is a worker of, or allow a swarm that davit did not make: `davit up --use-swarm`.',
   },
   // --- command line
   'cli/no-server': {
@@ -1116,6 +1123,23 @@ export const ERRORS = {
       'A worker uses its own token where one of an attempt is needed: its davit is older than the server.',
     remedy: 'Upgrade the worker, or restart it if it has this version. Its jobs wait, and continue then.',
   },
+  'worker/twin': {
+    transient: false,
+    exit: 3,
+    http: 409,
+    meaning:
+      'The engine has the davit id of another machine: its disk was copied, or put back to an older state.',
+    remedy:
+      'Give this machine an id of its own: stop its worker, remove the volume davit-host-… of its engine (`docker volume ls -q -f name=davit-host` names it), and start the worker again.',
+  },
+  'worker/busy': {
+    transient: false,
+    exit: 1,
+    http: 409,
+    meaning: 'The workers of the machine run jobs.',
+    remedy:
+      'Let them end with `davit worker drain NAME --wait`, or remove it with --force: the jobs end as lost.',
+  },
   'worker/arch': {
     transient: false,
     exit: 3,
@@ -1123,6 +1147,27 @@ export const ERRORS = {
     meaning: "The engine cannot run containers of the worker's architecture.",
     remedy:
       'Give the worker an engine of that architecture, or allow emulation and set it up: `davit doctor`.',
+  },
+  'machine/unknown': {
+    transient: false,
+    exit: 2,
+    http: 404,
+    meaning: 'No machine of this name was added here.',
+    remedy: 'Add it with `davit worker add NAME`, with the same DAVIT_HOME.',
+  },
+  'machine/host-key': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'The ssh host key of a machine is not known, or is not the one that was pinned.',
+    remedy: 'Compare it on the machine itself, then write it behind --host-key.',
+  },
+  'machine/unfit': {
+    transient: false,
+    exit: 1,
+    http: 422,
+    meaning: 'A machine that was to be added fails a check, and nothing was changed.',
+    remedy: 'Do what the check says, and run the command again.',
   },
   'worker/no-token': {
     transient: false,

@@ -39,7 +39,7 @@ import { configuredRegistries, type RegistryClients } from './adapters/registry/
 import { loopbackPorts, ownRegistry, rememberedCredentials } from './adapters/registry/own.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
-import { readEnvSecret, type Settings } from './config.ts';
+import { pinnedHosts, readEnvSecret, type Settings } from './config.ts';
 import { DavitError } from './errors.ts';
 import type { Installation } from './installation.ts';
 import type { InstallationFacts } from './installation-facts.ts';
@@ -77,7 +77,14 @@ export interface WorkerPorts {
   /** Address in the form of `--docker`; undefined means the machine's own engine. */
   engine(address?: string): Promise<Engine>;
   /** A deploy target of the installation file by name. Rejects with `deploy/unknown-target`. */
-  target(name: string, address?: string): Promise<DeployTarget>;
+  target(name: string, options?: TargetOptions): Promise<DeployTarget>;
+}
+
+export interface TargetOptions {
+  /** Overrides the installation file. */
+  address?: string | undefined;
+  /** Changes only a swarm that davit made, or that a person has allowed. */
+  permittedOnly?: boolean | undefined;
 }
 
 /**
@@ -135,18 +142,16 @@ export async function wireWorker(
       dockerEngine({
         address: address ?? settings.dockerHost,
         certPath: settings.dockerCertPath,
+        pinnedHosts: pinnedHosts(settings),
         reversePorts,
       }),
-    target: (name, address) => wireTarget({ settings, facts, name, address }),
+    target: (name, more) => wireTarget({ settings, facts, name, ...more }),
   };
 }
 
-async function wireTarget(of: {
-  settings: Settings;
-  facts: InstallationFacts;
-  name: string;
-  address?: string | undefined;
-}): Promise<DeployTarget> {
+async function wireTarget(
+  of: TargetOptions & { settings: Settings; facts: InstallationFacts; name: string },
+): Promise<DeployTarget> {
   const { settings, facts, name } = of;
   const known = facts.config.targets.find((one) => one.name === name);
   // Without targets in the file, the worker's target is its own machine as a swarm.
@@ -156,9 +161,11 @@ async function wireTarget(of: {
     name,
     address: of.address ?? known?.docker ?? settings.dockerHost,
     certPath: settings.dockerCertPath,
+    pinnedHosts: pinnedHosts(settings),
     reversePorts: loopbackPorts(facts.ownRegistry),
     installation: facts.installation,
     monitorMs: facts.config.limits.deploy_stable,
+    ...(of.permittedOnly && { permittedOnly: true }),
   });
 }
 

@@ -28,8 +28,13 @@ import { pollers } from './parts/pollers.ts';
 import { cleanUpAtStart } from './parts/startup-cleanup.ts';
 import { makeFreeDiskSpace } from './parts/disk-space.ts';
 import { watchBuildCache } from './parts/build-cache.ts';
-import { onStop, reportToFleet } from './parts/process.ts';
+import { ArchPresence } from './parts/fleet/arch-presence.ts';
+import { troubleOf } from './parts/fleet/engine-watch.ts';
+import { gatedTuner } from './parts/fleet/gate.ts';
+import { type Report, reportFailure } from './parts/fleet/presence.ts';
+import { onStop } from './parts/process.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
+import { printable } from '../src/adapters/text.ts';
 import { messageOf } from '../src/utils/message.ts';
 
 /**
@@ -50,6 +55,8 @@ export interface ArchWorkerOptions {
   dockerAddress?: string;
   /** `--config` */
   configFile?: string;
+  /** As people know its machine; that of its token, or of the engine's machine, if absent. */
+  name?: string;
   /** Architectures other than the engine's own are allowed. */
   emulation?: boolean;
   /** Passed by a process with several workers; a worker opens its own links if absent. */
@@ -63,7 +70,7 @@ export interface ArchWorkerOptions {
 }
 
 /**
- * Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`,
+ * Resolves after the graceful end. Rejects with `worker/arch`, `worker/twin`, `worker/no-server`, `engine/*`,
  * `temporal/unreachable`.
  */
 export const run = (options: ArchWorkerOptions): Promise<void> =>
@@ -73,25 +80,50 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
   const { settings } = options;
   const config = await readWorkerConfig(options.configFile);
   const engine = await ports.engine(options.dockerAddress);
+  const say = options.log ?? (() => undefined);
   try {
     const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });
-    await ensureHelper();
-    const ability = await checkEngine({
-      engine,
-      config,
-      arches: options.arches,
-      emulation: options.emulation === true,
-      installation: ports.facts.installation,
-      helperImage: ports.facts.config.helper_image,
+    const starting = { options, config, engine, ports };
+    const ability = await orReport(starting, async () => {
+      await ensureHelper();
+      return checkEngine({
+        engine,
+        config,
+        arches: options.arches,
+        emulation: options.emulation === true,
+        installation: ports.facts.installation,
+        helperImage: ports.facts.config.helper_image,
+      });
     });
+    const report = reportOf({ options, config, ability });
+    const presence = await orReport({ ...starting, ability }, () =>
+      ArchPresence.claim({ ports, engine, ensureHelper, report, log: say }, options.signal),
+    );
     const egress = guardEgress({ engine, facts: ports.facts, config, ensureHelper, log: options.log });
     try {
-      await serve({ options, ports, config, engine, ensureHelper, ability, egress, ...temporal });
+      await serve({ options, ports, config, engine, ensureHelper, ability, presence, egress, ...temporal });
     } finally {
       await egress.stop();
     }
   } finally {
     await engine.close();
+  }
+}
+
+/** A worker that cannot start says so in the fleet too. */
+async function orReport<T>(
+  starting: Pick<ArchWorkerParts, 'options' | 'config' | 'ports'> & { ability?: Ability },
+  start: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (starting.options.signal?.aborted) throw error;
+    const address = starting.options.dockerAddress ?? starting.options.settings.dockerHost;
+    const unknown = { hostId: '', hostName: printable(address), emulated: [] };
+    const report = reportOf({ ability: unknown, ...starting });
+    await reportFailure(starting.ports.fleet, { ...report, failed: troubleOf(error) });
+    throw error;
   }
 }
 
@@ -102,6 +134,7 @@ interface ArchWorkerParts {
   engine: Engine;
   ensureHelper(): Promise<void>;
   ability: Ability;
+  presence: ArchPresence;
   egress: EgressGuard;
   connection: NativeConnection;
   converter: TemporalLinks['converter'];
@@ -109,7 +142,7 @@ interface ArchWorkerParts {
 }
 
 async function serve(serving: ArchWorkerParts): Promise<void> {
-  const { options, ports, engine, ability } = serving;
+  const { options, ports, engine, ability, presence } = serving;
   const say = options.log ?? (() => undefined);
   const trouble = (error: unknown): void => say(messageOf(error));
   const stopping = new AbortController();
@@ -129,18 +162,14 @@ async function serve(serving: ArchWorkerParts): Promise<void> {
     const workers = await createWorkers(serving, deps);
     const { build_cache_bytes: maxBytes } = serving.config;
     const buildCache = watchBuildCache({ engine, maxBytes, trouble });
-    const reports = reportToFleet(ports.fleet, () => ({
-      ...report(serving),
-      buildCache: buildCache.report(),
-    }));
+    presence.buildCache = buildCache.report;
     const cleaning = runJanitor(janitor, trouble);
-    const ended = untilEnded(workers, stopping);
+    const ended = untilEnded(workers, presence, stopping);
     say(`serves ${queues(serving).join(', ')} on ${ability.hostName}`);
     options.onReady?.();
     try {
       await ended;
     } finally {
-      reports.stop();
       await Promise.all([cleaning.stop(), buildCache.stop()]);
       await Promise.all(background);
     }
@@ -190,7 +219,7 @@ function queues({ options, config }: ArchWorkerParts): string[] {
 }
 
 async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<Worker[]> {
-  const { options, ports, config, ability, connection, converter } = serving;
+  const { options, ports, config, ability, presence, connection, converter } = serving;
   const common = {
     connection,
     ...converter,
@@ -222,7 +251,8 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
       ...common,
       taskQueue,
       activities: { ...arch },
-      maxConcurrentActivityTaskExecutions: config.slots,
+      tuner: gatedTuner(presence.gate, config.slots),
+      interceptors: { activity: [presence.jobs.interceptor(presence.gate)] },
       ...pollers(4),
     }),
   );
@@ -230,6 +260,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
     ...common,
     taskQueue: hostQueue(ability.hostId),
     activities: { ...makeHostActivities(deps) },
+    interceptors: { activity: [presence.jobs.interceptor()] },
     maxConcurrentActivityTaskExecutions: HOST_SLOTS,
     ...pollers(2),
   });
@@ -237,38 +268,44 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
 }
 
 /** A failed one ends all: a worker that serves only half of its queues would be worse than none. */
-async function untilEnded(workers: readonly Worker[], stopping: AbortController): Promise<void> {
+async function untilEnded(
+  workers: readonly Worker[],
+  presence: ArchPresence,
+  stopping: AbortController,
+): Promise<void> {
   const stop = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
-  const running = workers.map((worker) =>
-    worker.run().catch((error: unknown) => {
+  const orStop = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
       stopping.abort();
       throw error;
-    }),
-  );
+    });
+  const present = orStop(presence.run());
+  const running = workers.map((worker) => orStop(worker.run()));
   stopping.signal.addEventListener('abort', stop, { once: true });
   if (stopping.signal.aborted) stop();
   const ends = await Promise.allSettled(running);
+  await presence.stop();
+  ends.push(...(await Promise.allSettled([present])));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-function report({
+const reportOf = ({
   options,
   config,
   ability,
-}: ArchWorkerParts): Parameters<WorkerPorts['fleet']['report']>[0] {
-  return {
-    id: identityText({ hostId: ability.hostId, arches: options.arches }),
-    hostId: ability.hostId,
-    hostName: ability.hostName,
-    arches: [...options.arches],
-    emulated: ability.emulated,
-    tags: [...options.arches, ...config.tags],
-    targets: [],
-    deviceTags: Object.keys(config.devices),
-    slots: config.slots,
-    forks: config.forks,
-    version: VERSION,
-  };
-}
+}: Pick<ArchWorkerParts, 'options' | 'config' | 'ability'>): Report => ({
+  id: identityText({ hostId: ability.hostId, arches: options.arches }),
+  hostId: ability.hostId,
+  hostName: ability.hostName,
+  ...(options.name !== undefined && { name: options.name }),
+  arches: [...options.arches],
+  emulated: ability.emulated,
+  tags: [...options.arches, ...config.tags],
+  targets: [],
+  deviceTags: Object.keys(config.devices),
+  slots: config.slots,
+  forks: config.forks,
+  version: VERSION,
+});

@@ -3,6 +3,7 @@
  * SIGTERM and SIGINT end it gracefully: it takes no new task, running activities get `GRACE`, and another
  * worker continues the workflows.
  */
+import { hostname } from 'node:os';
 import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { ControlActivities } from '../activities/contract.ts';
@@ -11,11 +12,14 @@ import type { Settings } from '../src/config.ts';
 import { CONTROL_QUEUE } from '../src/plan/model/queues.ts';
 import { workflowBundle } from '../src/temporal/bundle.ts';
 import { provenStart, reconcileLookup, workflowLookup } from '../src/temporal/calls.ts';
+import { VERSION } from '../src/version.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
 import { ChangeSender, changeSinks } from './parts/changes.ts';
 import { identityText } from './parts/identity.ts';
 import { openTemporal, type TemporalLinks, type WorkerLinks } from './parts/links.ts';
 import { pollers } from './parts/pollers.ts';
+import type { Report } from './parts/fleet/presence.ts';
+import { SimplePresence } from './parts/fleet/simple-presence.ts';
 import { detachHere, writeStderr, stopOnSignal } from './parts/process.ts';
 import { runReconciler, type ReconcilerOptions } from './parts/reconciler.ts';
 
@@ -80,6 +84,7 @@ async function serve(
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
   });
+  const presence = ports && new SimplePresence({ ports, report: reportOf() });
   const stop = stopOnSignal(worker, options.signal);
   options.onReady?.();
   const reconciler = ports && runReconciler(reconciling(ports, client));
@@ -87,9 +92,23 @@ async function serve(
     await worker.run();
   } finally {
     stop();
-    await reconciler?.stop();
+    await Promise.all([reconciler?.stop(), presence?.stop()]);
   }
 }
+
+const reportOf = (): Report => ({
+  id: `control@${hostname()}:${process.pid}`,
+  hostId: 'control',
+  hostName: hostname(),
+  control: true,
+  arches: [],
+  emulated: [],
+  tags: [],
+  targets: [],
+  deviceTags: [],
+  slots: 0,
+  version: VERSION,
+});
 
 const reconciling = (ports: WorkerPorts, client: Client): ReconcilerOptions => ({
   ...ports,

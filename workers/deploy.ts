@@ -6,14 +6,20 @@
 import { hostname } from 'node:os';
 import { Worker } from '@temporalio/worker';
 import { makeDeployActivities } from '../activities/index.ts';
+import type { DeployTarget } from '../src/adapters/ports.ts';
 import type { Settings } from '../src/config.ts';
+import type { MachineChecks } from '../src/plan/model/fleet.ts';
 import { deployQueue } from '../src/plan/model/queues.ts';
 import { VERSION } from '../src/version.ts';
 import type { WorkerPorts } from '../src/wiring.ts';
 import { identityText } from './parts/identity.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
 import { pollers } from './parts/pollers.ts';
-import { detachHere, reportToFleet, stopOnSignal } from './parts/process.ts';
+import { gatedTuner } from './parts/fleet/gate.ts';
+import { troubleOf } from './parts/fleet/engine-watch.ts';
+import type { Report } from './parts/fleet/presence.ts';
+import { SimplePresence } from './parts/fleet/simple-presence.ts';
+import { detachHere, stopOnSignal } from './parts/process.ts';
 
 /** Longer than one call to an engine; a watch that is ended by it continues at the next worker. */
 const GRACE = '5s';
@@ -25,8 +31,12 @@ export interface DeployWorkerOptions {
   settings: Settings;
   /** Name in `targets` of the installation file. */
   target: string;
+  /** As people know its machine; that of its token, or of this machine, if absent. */
+  name?: string;
   /** Engine of a swarm manager; overrides the installation file. */
   dockerAddress?: string;
+  /** Deploys only to a swarm that davit made, or that a person has allowed. */
+  permittedOnly?: boolean;
   /** Passed by a process with several workers; a worker opens its own links if absent. */
   links?: WorkerLinks;
   /** Ends the worker like SIGTERM; if given, signals are ignored. */
@@ -44,10 +54,16 @@ export const run = (options: DeployWorkerOptions): Promise<void> =>
 
 async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings, target: name } = options;
-  const target = await ports.target(name, options.dockerAddress);
+  const { dockerAddress: address, permittedOnly } = options;
+  const target = await ports.target(name, { address, permittedOnly });
   const self = { hostId: `deploy-${name}`, arches: [], worker: ports.facts.worker };
   const identity = identityText(self);
   await detachHere(temporal.client, self, ports.facts.installation);
+  const presence = new SimplePresence({
+    ports,
+    report: reportOf(options),
+    check: () => checksOf(ports, target),
+  });
   const worker = await Worker.create({
     connection: temporal.connection,
     ...temporal.converter,
@@ -62,20 +78,20 @@ async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLi
         timing: timingOf(ports),
       }),
     },
-    maxConcurrentActivityTaskExecutions: SLOTS,
+    tuner: gatedTuner(presence.gate, SLOTS),
+    interceptors: { activity: [presence.jobs.interceptor()] },
     ...pollers(2),
     maxHeartbeatThrottleInterval: '5s',
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
   });
   const stop = stopOnSignal(worker, options.signal);
-  const reports = reportToFleet(ports.fleet, () => report(ports, name));
   options.onReady?.();
   try {
     await worker.run();
   } finally {
     stop();
-    reports.stop();
+    await presence.stop();
   }
 }
 
@@ -85,12 +101,13 @@ function timingOf(ports: WorkerPorts): { pollMs: number; stableMs: number } {
   return { stableMs, pollMs: Math.min(POLL_MS, Math.max(50, stableMs / 4)) };
 }
 
-function report(ports: WorkerPorts, target: string): Parameters<typeof ports.fleet.report>[0] {
+function reportOf({ target, name }: DeployWorkerOptions): Report {
   const hostName = hostname();
   return {
     id: `deploy-${target}@${hostName}:${process.pid}`,
     hostId: `deploy-${target}`,
     hostName,
+    ...(name !== undefined && { name }),
     arches: [],
     emulated: [],
     tags: [],
@@ -99,4 +116,13 @@ function report(ports: WorkerPorts, target: string): Parameters<typeof ports.fle
     slots: SLOTS,
     version: VERSION,
   };
+}
+
+/** Whether the nodes of its swarm are there. Never rejects. */
+async function checksOf(ports: WorkerPorts, target: Pick<DeployTarget, 'nodes'>): Promise<MachineChecks> {
+  try {
+    return { nodes: await target.nodes(), at: ports.now() };
+  } catch (error) {
+    return { troubles: [troubleOf(error)], at: ports.now() };
+  }
 }

@@ -60,8 +60,7 @@ export async function ensureHelperImage(
 ): Promise<string> {
   const { name, auth } = options;
   const platform = platformText(PLATFORMS[info.arch]);
-  const there = await engine.inspectImage(name, platform);
-  if (there && there.platform.architecture === PLATFORMS[info.arch].architecture) return name;
+  if (await isThere(engine, info.arch, name)) return name;
   if (name !== HELPER_IMAGE) {
     await engine.pullImage(name, { platform, auth, signal: AbortSignal.timeout(PULL_MS) });
     return name;
@@ -83,6 +82,27 @@ export async function ensureHelperImage(
   );
 }
 
+/** What has to be downloaded for the image, for a person; undefined: nothing. `engine`: undefined before there is one. */
+export async function helperDownload(
+  engine: Pick<HelperEngine, 'inspectImage'> | undefined,
+  arch: Arch,
+  { name, path }: Omit<HelperOptions, 'auth'>,
+): Promise<string | undefined> {
+  if (engine && (await isThere(engine, arch, name))) return undefined;
+  if (name !== HELPER_IMAGE) return name;
+  if (await isFile(join(BUNDLED, arch))) return undefined;
+  return (await staticBusybox(path, arch)) ? undefined : HUB_IMAGE;
+}
+
+async function isThere(
+  engine: Pick<HelperEngine, 'inspectImage'>,
+  arch: Arch,
+  name: string,
+): Promise<boolean> {
+  const there = await engine.inspectImage(name, platformText(PLATFORMS[arch]));
+  return there?.platform.architecture === PLATFORMS[arch].architecture;
+}
+
 async function fromOwnImage(local: Local): Promise<void> {
   const file = join(BUNDLED, local.arch);
   if (!(await isFile(file))) throw new Error(`${file} does not exist.`);
@@ -90,13 +110,19 @@ async function fromOwnImage(local: Local): Promise<void> {
 }
 
 async function fromPath(local: Local): Promise<void> {
-  for (const folder of [...local.path, '/usr/bin', '/bin']) {
+  const binary = await staticBusybox(local.path, local.arch);
+  if (!binary) throw new Error(`There is no static busybox for ${local.arch} on the PATH.`);
+  await buildFrom(binary, local);
+}
+
+async function staticBusybox(path: readonly string[], arch: Arch): Promise<Buffer | undefined> {
+  for (const folder of [...path, '/usr/bin', '/bin']) {
     const file = join(folder, 'busybox');
     if (!(await isFile(file))) continue;
     const binary = await readFile(file);
-    if (isStaticFor(binary, local.arch)) return buildFrom(binary, local);
+    if (isStaticFor(binary, arch)) return binary;
   }
-  throw new Error(`There is no static busybox for ${local.arch} on the PATH.`);
+  return undefined;
 }
 
 async function fromHub({ engine, arch }: Local): Promise<void> {

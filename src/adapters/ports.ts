@@ -4,6 +4,7 @@
  * what a person can do; an AbortSignal ends a call with the signal's reason. All sizes are bytes, all times
  * epoch ms, all durations ms.
  */
+import type { FleetAnswer, Marks, SwarmNode } from '../plan/model/fleet.ts';
 import type { Readable } from 'node:stream';
 import type { InstallationProject } from '../installation.ts';
 import type { ForgeProtection } from '../match/forge-refs.ts';
@@ -280,7 +281,15 @@ export interface EngineInfo {
   /** It runs as a user that is not root, so it cannot be part of a swarm. */
   rootless: boolean;
   version: string;
+  /** Version of its API, as it was negotiated. */
+  api?: string;
+  /** Where it keeps images. */
+  store?: 'classic' | 'containerd';
+  /** `Debian GNU/Linux 12 (bookworm)` */
+  os?: string;
   arch: Arch;
+  /** The kernel's word for it: `armv7l`. */
+  machine?: string;
   hostName: string;
   swarm: 'inactive' | 'manager' | 'worker';
   storageDriver: string;
@@ -634,6 +643,7 @@ export interface DeployTarget {
     },
   ): Promise<void>;
   remove(service: string): Promise<void>;
+  nodes(): Promise<SwarmNode[]>;
 }
 
 // ---------------------------------------------------------------- source and forge
@@ -895,7 +905,9 @@ export interface PipelineStarter {
 // ---------------------------------------------------------------- fleet
 
 export interface Fleet {
-  report(worker: Omit<WorkerReport, 'seenAt'>): Promise<void>;
+  report(worker: Omit<WorkerReport, 'seenAt'> & { marks?: Marks | undefined }): Promise<FleetAnswer>;
+  /** This worker has ended. */
+  leave(id: string): Promise<void>;
   /** Workers seen in the last 60 s. */
   live(): Promise<WorkerReport[]>;
 }

@@ -8,8 +8,7 @@ import { createInterface } from 'node:readline/promises';
 import { childEnvironment } from '../config.ts';
 import { indexOf, servicePort } from '../local/demo-probe.ts';
 import type { Progress } from '../local/process/progress.ts';
-import type { LocalEngine } from '../local/setup/docker.ts';
-import { swarmObstacle } from '../local/setup/swarm.ts';
+import { ARCHES, type Arch } from '../plan/model/ids.ts';
 import type { PipelineStatus } from '../plan/model/protocol.ts';
 import { platformText } from '../plan/model/spec.ts';
 import type { RunFile } from '../server/api.ts';
@@ -31,7 +30,10 @@ const FAILED = 1;
 
 export interface DemoOptions {
   run: RunFile;
-  local: LocalEngine;
+  /** Why there is no swarm to deploy to. */
+  noSwarm?: string;
+  /** Architectures without a worker: nothing is built for them. */
+  missing: readonly { arch: Arch; reason: string }[];
   progress: Progress;
   interrupts: Interrupts;
 }
@@ -45,17 +47,21 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
     settings: { ...cli.settings, serverUrl: run.server, token: undefined },
     exit: 0,
   };
+  const { noSwarm, missing } = options;
+  const platforms = ARCHES.filter((arch) => !missing.some((one) => one.arch === arch));
+  const inputs = missing.length === 0 ? {} : { inputs: { platforms: JSON.stringify(platforms) } };
+  for (const { arch, reason } of missing) cli.io.err(`${arch} is left out: ${plainText(reason)}.\n`);
   const base = await indexOf(run.registry, BASE, await userToken(own));
   if (base) options.progress.note(`${run.registry}/${BASE.repository}:${BASE.tag} exists: ${base.digest}`);
   else {
-    const made = await example(own, 'base', { interrupts });
+    const made = await example(own, 'base', { interrupts, ...inputs });
     if (!made || verdictOf(made) !== 0) return own.exit || FAILED;
   }
-  const obstacle = swarmObstacle(options.local.info);
-  if (obstacle !== undefined) return withoutDeployment(own, interrupts, obstacle);
+  if (noSwarm !== undefined) return withoutDeployment(own, { interrupts, ...inputs }, noSwarm);
   const port = await servicePort(cli.settings, SERVICE, PREFERRED_PORT);
   const last = await example(own, 'table', {
     interrupts,
+    ...inputs,
     variables: { TABLE_PORT: String(port) },
     onStatus: gatekeeper(own, interrupts.first),
   });
@@ -72,18 +78,18 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
 }
 
 /** What an engine without a swarm can run: all but the deployment and its gate. Returns the exit code. */
-async function withoutDeployment(cli: Cli, interrupts: Interrupts, obstacle: string): Promise<number> {
-  const reason = `the engine of this machine cannot be a swarm (${obstacle})`;
+async function withoutDeployment(cli: Cli, options: ExampleOptions, reason: string): Promise<number> {
   cli.io.err(`The deployment is left out: ${reason}.\n`);
-  const last = await example(cli, 'table', { interrupts, jobs: ['unit', 'apitest', 'push'] });
-  if (last && verdictOf(last) === 0)
-    cli.io.err(`Everything else has run. Nothing was deployed: ${reason}.\n`);
-  return cli.exit || FAILED;
+  const last = await example(cli, 'table', { ...options, jobs: ['unit', 'apitest', 'push'] });
+  if (!last || verdictOf(last) !== 0) return cli.exit || FAILED;
+  cli.io.err(`Everything else has run. Nothing was deployed: ${reason}.\n`);
+  return 0;
 }
 
 interface ExampleOptions {
   interrupts: Interrupts;
   jobs?: string[];
+  inputs?: Record<string, string>;
   variables?: Record<string, string>;
   onStatus?(status: PipelineStatus, client: ApiClient): void;
 }

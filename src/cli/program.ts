@@ -61,6 +61,8 @@ export function buildProgram(cli: Cli): Command {
   const program = new Command('davit')
     .description('Builds, tests and deploys containers on the machines that they are made for.')
     .version(VERSION)
+    // A subcommand may have options of the same names as its command.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => cli.io.out(text),

@@ -6,12 +6,15 @@ import { DavitError } from '../errors.ts';
 import { lineProgress, type Progress } from '../local/process/progress.ts';
 import { up, type Up } from '../local/up.ts';
 import { notifyStarter } from '../local/process/ipc.ts';
+import type { Arch } from '../plan/model/ids.ts';
+import type { SwarmWish } from '../local/setup/swarm.ts';
 import type { Cli } from './cli.ts';
 import { Interrupts } from './interrupts.ts';
 import { messageOf } from '../utils/message.ts';
 
 export interface SessionOptions {
-  swarm: boolean;
+  arches?: readonly Arch[] | undefined;
+  swarm: SwarmWish;
   separate: boolean;
   demo: boolean;
   once: boolean;
@@ -25,12 +28,12 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
   const interrupts = new Interrupts();
   const progress = sessionProgress(cli);
   const started = performance.now();
-  const swarm = options.swarm || (options.demo && 'if-possible');
   let running: Up;
   try {
     running = await up(cli.settings, {
       progress,
-      swarm,
+      arches: options.arches,
+      swarm: options.swarm,
       separate: options.separate,
       signal: interrupts.first,
     });

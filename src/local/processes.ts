@@ -116,10 +116,14 @@ export function ownConfig({ home }: Settings): string | undefined {
   return existsSync(file) ? file : undefined;
 }
 
-export const deployProcess = (settings: Settings, addresses: Addresses, target: string): ManagedProcess =>
+export const deployProcess = (
+  settings: Settings,
+  addresses: Addresses,
+  target: { name: string; permittedOnly: boolean },
+): ManagedProcess =>
   ownProcess(settings, addresses, {
-    name: `deploy-${target}`,
-    args: ['worker', '--deploy', target],
+    name: `deploy-${target.name}`,
+    args: ['worker', '--deploy', target.name, ...(target.permittedOnly ? ['--permitted-swarm'] : [])],
     rank: RANKS.worker,
   });
 

@@ -23,7 +23,7 @@ import { askEngine, type LocalEngine } from './setup/docker.ts';
 import { unregisterEmulation } from './setup/emulation.ts';
 import { readInstallRecord, type InstallRecord } from './setup/install-record.ts';
 import { readInstallation } from './setup/installation.ts';
-import { leaveSwarm, swarmUse } from './setup/swarm.ts';
+import { dropLocalNetwork, leaveSwarm, swarmUse } from './setup/swarm.ts';
 
 /** What is there, before anything is removed. */
 export interface PurgePlan {
@@ -105,8 +105,11 @@ export async function purge(
   await step('networks', plan.networks, (name) => engine.removeNetwork(name));
   await step('volumes', plan.volumes, (name) => engine.removeVolume(name));
   await step('images', plan.images, (name) => engine.removeImage(name));
+  const isShared = !plan.folders.includes(settings.cache);
+  if (plan.record.usedSwarm && !plan.swarm && !isShared && !(await dropLocalNetwork(settings)))
+    progress.note('The network davit-local stays: services of the swarm use it.');
   if (plan.swarm) await step('swarm', ['local'], () => leaveSwarm(settings.dockerHost, plan.record.gateway));
-  if (plan.folders.includes(settings.cache)) failed.push(...(await withoutEmulation(plan)));
+  if (!isShared) failed.push(...(await withoutEmulation(plan)));
   await engine.close();
   if (failed.length === 0) await step('folders', plan.folders, (folder) => rm(folder, { recursive: true }));
   return failed;

@@ -1,7 +1,10 @@
 /** davit's own part of `davit up`: server and workers, in one process or in a process each. */
 import type { Settings } from '../config.ts';
 import type { Arch } from '../plan/model/ids.ts';
+import { messageOf } from '../utils/message.ts';
 import { type WorkerSpec, workerName } from './machine/messages.ts';
+import { type MachineWatch, watchMachines } from './machines/watch.ts';
+import type { MachineProcess } from './process/machine-process.ts';
 import type { Progress } from './process/progress.ts';
 import type { Supervisor } from './process/supervisor.ts';
 import {
@@ -24,6 +27,8 @@ export interface DavitStart {
 export interface WantedWorkers {
   arches: Promise<{ arch: Arch; emulated: boolean }[]>;
   targets: Promise<string[]>;
+  /** The target that is this machine's engine, whose swarm is used only if davit made it or a person has allowed it. */
+  ownSwarm?: string;
 }
 
 /** What an installation on one machine runs: the least memory. */
@@ -56,9 +61,29 @@ export async function startMachine(start: DavitStart, wanted: WantedWorkers): Pr
         emulated.length > 0 ? `emulated: ${emulated.join(', ')}` : 'native',
       );
     }),
-    wanted.targets.then((targets) => Promise.all(targets.map((target) => serve({ kind: 'deploy', target })))),
+    server.then(() => watchMachines(settings, supervisor.stopped, addedMachines(machine, progress))),
+    wanted.targets.then((targets) =>
+      Promise.all(
+        targets.map((target) =>
+          serve({ kind: 'deploy', target, ...(target === wanted.ownSwarm && { permittedOnly: true }) }),
+        ),
+      ),
+    ),
   ]);
 }
+
+/** A board may be off: nothing waits for it, and its worker is tried again until it is there. */
+const addedMachines = (machine: MachineProcess, progress: Progress): MachineWatch => ({
+  start: (name) =>
+    void machine.serve({ kind: 'machine', name }).then(
+      () => progress.note(`machine ${name} takes jobs`),
+      (error: unknown) => progress.note(`machine ${name}: ${messageOf(error)} It is tried again.`),
+    ),
+  end: (name) => {
+    machine.dismiss({ kind: 'machine', name });
+    progress.note(`machine ${name}: its worker ends`);
+  },
+});
 
 /** The processes of an installation on several machines. */
 export async function startSeparate(start: DavitStart, wanted: WantedWorkers): Promise<void> {
@@ -70,7 +95,13 @@ export async function startSeparate(start: DavitStart, wanted: WantedWorkers): P
       Promise.all(found.map((one) => supervisor.add(archProcess(settings, addresses, one)))),
     ),
     wanted.targets.then((targets) =>
-      Promise.all(targets.map((name) => supervisor.add(deployProcess(settings, addresses, name)))),
+      Promise.all(
+        targets.map((name) =>
+          supervisor.add(
+            deployProcess(settings, addresses, { name, permittedOnly: name === wanted.ownSwarm }),
+          ),
+        ),
+      ),
     ),
   ]);
 }

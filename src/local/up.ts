@@ -14,7 +14,8 @@
 import { ensureHelperImage } from '../adapters/helper-image.ts';
 import { sweepFolders } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
-import { HELPER_IMAGE } from '../installation.ts';
+import { HELPER_IMAGE, LOCAL_TARGET } from '../installation.ts';
+import type { Arch } from '../plan/model/ids.ts';
 import type { RunFile } from '../server/api.ts';
 import { TOKEN_PATH } from '../server/registry/token-path.ts';
 import { ensureEngine, type LocalEngine } from './setup/docker.ts';
@@ -29,15 +30,16 @@ import type { Progress } from './process/progress.ts';
 import { registryProcess } from './setup/registry.ts';
 import { removeRunFile, writeRunFile } from './process/run-file.ts';
 import { Supervisor } from './process/supervisor.ts';
-import { ensureSwarm, swarmObstacle } from './setup/swarm.ts';
+import { settleSwarm, type SwarmWish } from './setup/swarm.ts';
 import { ensureTemporal } from './setup/temporal-binary.ts';
 import { startMachine, startSeparate } from './start-davit.ts';
 import { VERSION } from '../version.ts';
 
 export interface UpOptions {
   progress: Progress;
-  /** Makes the engine a one-node swarm if it is not in a swarm; `if-possible`: unless its kind has none. */
-  swarm: boolean | 'if-possible';
+  /** Its own workers serve these architectures alone; all that the engine can run if undefined. */
+  arches?: readonly Arch[] | undefined;
+  swarm: SwarmWish;
   /** A process for the server and for each worker, as an installation on several machines has them. */
   separate?: boolean;
   /** Ends the start; later `stop` does. */
@@ -46,6 +48,10 @@ export interface UpOptions {
 export interface Up {
   run: RunFile;
   local: LocalEngine;
+  /** Why there is no swarm for deployments, though one was wished for. */
+  noSwarm?: string;
+  /** Architectures that have no worker here, with the reason. */
+  missing: readonly { arch: Arch; reason: string }[];
   stop(): Promise<void>;
 }
 
@@ -76,11 +82,11 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     const onAbort = (): void => void supervisor?.stop();
     options.signal.addEventListener('abort', onAbort, { once: true });
     const start = { settings, options, supervisor, ports, run, found, installation, registryKey };
-    const local = await Promise.race([startAll(start), rejectedBy(options.signal)]);
+    const started = await Promise.race([startAll(start), rejectedBy(options.signal)]);
     options.signal.throwIfAborted();
     options.signal.removeEventListener('abort', onAbort);
-    tidy = () => removeIdleNetworks(local.engine, installation);
-    return { run, local, stop };
+    tidy = () => removeIdleNetworks(started.local.engine, installation);
+    return { run, ...started, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -110,7 +116,7 @@ const isEmbedded = ({ run, ports }: Pick<StartContext, 'run' | 'ports'>): boolea
  * Independent work starts at once; processes that use Temporal wait only for its program, whose build takes
  * minutes.
  */
-async function startAll(start: StartContext): Promise<LocalEngine> {
+async function startAll(start: StartContext): Promise<Omit<Up, 'run' | 'stop'>> {
   const { settings, options, supervisor, run, found } = start;
   const { progress } = options;
   const ownRegistry = isEmbedded(start) ? run.registry : undefined;
@@ -122,14 +128,11 @@ async function startAll(start: StartContext): Promise<LocalEngine> {
   };
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
   const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
-  const able = engine.then((local) => ensureEmulation(settings, local, progress));
+  const able = engine.then((local) => ensureEmulation(settings, local, progress, options.arches));
   const helper = engine.then(({ engine: own, info }) =>
     ensureHelperImage(own, info, { name: run.helperImage, path: settings.path }),
   );
-  const swarm = engine.then((local) => {
-    const impossible = options.swarm === 'if-possible' && swarmObstacle(local.info) !== undefined;
-    return options.swarm && !impossible ? ensureSwarm(settings, local, progress) : undefined;
-  });
+  const swarm = engine.then((local) => settleSwarm(settings, local, { ...options.swarm, progress }));
   const targets = found.installation.targets.map((target) => target.name);
   // All are awaited below, some only after another: an earlier failure is not an unhandled rejection.
   for (const early of [binary, engine, able, helper, swarm]) early.catch(() => undefined);
@@ -138,12 +141,18 @@ async function startAll(start: StartContext): Promise<LocalEngine> {
     startRegistry(start, engine),
     binary.then(() => {
       const arches = Promise.all([able, helper]).then(([found]) => runnable(found, progress));
-      const wanted = { arches, targets: swarm.then(() => targets) };
+      const ownSwarm = found.ownTarget ? LOCAL_TARGET : undefined;
+      const wanted = { arches, targets: swarm.then(() => targets), ...(ownSwarm && { ownSwarm }) };
       const run = options.separate ? startSeparate : startMachine;
       return run({ settings, addresses, supervisor, progress }, wanted);
     }),
   ]);
-  return engine;
+  const noSwarm = await swarm;
+  return {
+    local: await engine,
+    missing: withoutWorker(await able),
+    ...(noSwarm !== undefined && { noSwarm }),
+  };
 }
 
 async function startTemporal(start: StartContext, binary: Promise<string>): Promise<void> {
@@ -192,9 +201,12 @@ function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): 
 const engineText = ({ info }: LocalEngine): string =>
   `${info.kind === 'podman' ? 'Podman' : 'Docker'} ${info.version}, ${info.arch}, ${info.cpus} CPUs`;
 
+const withoutWorker = (arches: readonly Ability[]): Up['missing'] =>
+  arches.flatMap(({ arch, how, reason = '' }) => (how === 'none' ? [{ arch, reason }] : []));
+
 function runnable(arches: Ability[], progress: Progress): { arch: Ability['arch']; emulated: boolean }[] {
-  for (const one of arches)
-    if (one.how === 'none') progress.note(`This machine has no worker for ${one.arch}: ${one.reason ?? ''}`);
+  for (const { arch, reason } of withoutWorker(arches))
+    progress.note(`This machine has no worker for ${arch}: ${reason}`);
   return arches
     .filter((one) => one.how !== 'none')
     .map((one) => ({ arch: one.arch, emulated: one.how === 'emulated' }));

@@ -8,6 +8,7 @@ import type { KeyRing } from '../adapters/ports.ts';
 import { DavitError } from '../errors.ts';
 import type { PipelineId } from '../plan/model/ids.ts';
 import type { Credentials, JobCredential } from './registry/credentials.ts';
+import type { RefusedCalls } from './workers/refused-calls.ts';
 import { isAttemptToken, readAttempt, type AttemptClaims } from './attempts/attempt-token.ts';
 import {
   basicPassword,
@@ -46,6 +47,7 @@ interface Guard {
   tokens: Tokens;
   keys: KeyRing;
   credentials: Pick<Credentials, 'job'>;
+  refusedCalls: Pick<RefusedCalls, 'note'>;
 }
 type RouteChecks = 'anybody' | 'webhook' | 'site' | 'credential';
 type Checked = Exclude<Access, RouteChecks>;
@@ -89,7 +91,7 @@ function check(
   const token = (basic ? basicPassword(authorization) : undefined) ?? bearer(authorization) ?? '';
   if (isForWorkers(access)) {
     if (isAttemptToken(token)) request.attempt = attemptOf(token, access, guard);
-    else request.worker = workerOf(token, access, guard);
+    else request.worker = workerOf(token, access, { ...guard, from: request.ip });
     return;
   }
   const user = guard.tokens.user(token);
@@ -120,9 +122,23 @@ function attemptOf(token: string, access: OfWorkers, { tokens, keys }: Guard): A
   return attempt;
 }
 
-function workerOf(token: string, access: OfWorkers, { tokens }: Guard): WorkerCaller {
+function workerOf(
+  token: string,
+  access: OfWorkers,
+  { tokens, refusedCalls, from }: Guard & { from: string },
+): WorkerCaller {
   const worker = tokens.worker(token);
-  if (!worker) throw new DavitError('auth/missing', 'The token is not that of a worker, or was revoked.');
+  if (!worker) {
+    const name = tokens.expired(token);
+    refusedCalls.note({ from, why: name === undefined ? 'unknown' : 'expired', name });
+    throw name === undefined
+      ? new DavitError('auth/missing', 'The token is not that of a worker, or was revoked.', {
+          hint: WORKER_TOKEN_HINT,
+        })
+      : new DavitError('auth/expired', `The token of the worker ${name} has expired.`, {
+          hint: `Make another with \`davit worker token create ${name}\`, and put it into DAVIT_WORKER_TOKEN_FILE of that machine.`,
+        });
+  }
   if (access === 'worker') return worker;
   if (access === 'sealed') throw new DavitError('auth/denied', 'Only the token of an attempt opens this.');
   if (worker.kind !== 'machine') return worker;
@@ -133,6 +149,9 @@ function workerOf(token: string, access: OfWorkers, { tokens }: Guard): WorkerCa
     );
   throw new DavitError('auth/denied', `The worker ${worker.machine.name} is not a control worker.`);
 }
+
+const WORKER_TOKEN_HINT =
+  'Put the token that `davit worker token create NAME` prints into the file that DAVIT_WORKER_TOKEN_FILE of that machine names, and start its worker again.';
 
 /** Browsers send the origin of the calling page; pages of other origins are refused. */
 function refuseOtherOrigins(request: FastifyRequest, allowed: string | undefined): void {

@@ -21,6 +21,10 @@
  *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
  *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts; &reports=1 its reports
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
+ *   GET  /api/v1/fleet                                        reader    FleetView; tokens and refused calls for operators
+ *   POST /api/v1/fleet/checks                                 operator  ChecksAsked
+ *   POST /api/v1/fleet/drain                 DrainRequest     operator  DrainResponse
+ *   POST /api/v1/fleet/remove                RemoveRequest    operator  RemoveResponse
  *   GET  /api/v1/worker-tokens                                operator  ListedWorkerToken[]
  *   POST /api/v1/worker-tokens               WorkerTokenRequest operator MadeWorkerToken
  *   POST /api/v1/worker-tokens/revoke        {name, id?}      operator  RevokedWorkerTokens
@@ -50,9 +54,11 @@
  * Errors of every route: ApiError with the HTTP status of its code.
  */
 import type { ErrorCode } from '../errors.ts';
+import type { RunningJob, SeenWorker, Space, WorkerState } from '../plan/model/fleet.ts';
 import type { ProjectSlug } from '../plan/model/ids.ts';
 import type { StatusProblem } from '../plan/model/commit-status.ts';
 import type { Decision } from '../plan/model/protocol.ts';
+import type { WorkerReport } from '../plan/model/queues.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 
 export interface Health {
@@ -156,6 +162,58 @@ export interface LogEndEvent {
 export interface StopResponse {
   accepted: true;
   was: 'available' | 'stopping' | 'stopped';
+}
+/** A call with a token that is not that of a worker now. Times: epoch ms. */
+export interface RefusedCall {
+  /** Address of the caller. */
+  from: string;
+  why: 'unknown' | 'expired';
+  /** Name of the token, if it is one that has expired. */
+  name?: string | undefined;
+  times: number;
+  first: number;
+  last: number;
+}
+/** A machine, as people know it: one row for each of its workers, or one without a worker. */
+export interface FleetMachine {
+  name: string;
+  state: WorkerState;
+  report?: WorkerReport;
+  /** What was known of one that is gone. */
+  seen?: SeenWorker;
+  /** It has a token of its own. */
+  hasToken?: boolean;
+}
+export interface FleetView {
+  /** The server's clock, epoch ms. */
+  now: number;
+  server: { version: string; temporal: 'up' | 'down'; space?: Space | undefined };
+  machines: FleetMachine[];
+  refused: RefusedCall[];
+}
+/** Since when checks of workers count as new, epoch ms. */
+export interface ChecksAsked {
+  since: number;
+}
+export interface DrainRequest {
+  name: string;
+  /** It takes jobs again. */
+  off?: boolean;
+}
+export interface DrainResponse {
+  name: string;
+  draining: boolean;
+  running: RunningJob[];
+}
+export interface RemoveRequest {
+  name: string;
+  /** Also while it runs jobs. */
+  force?: boolean;
+}
+export interface RemoveResponse {
+  /** Tokens that count no more. */
+  revoked: number;
+  hostNames: string[];
 }
 /** A token of a worker, without the token. Times: epoch ms. */
 export interface ListedWorkerToken {

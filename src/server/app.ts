@@ -12,6 +12,7 @@ import { codecRoutes } from './routes/codec.ts';
 import { collectionRoutes } from './routes/collection.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { deployTokenRoutes } from './routes/deploy-tokens.ts';
+import { fleetRoutes } from './routes/fleet.ts';
 import { gitRoutes } from './routes/git.ts';
 import { internalAttemptRoutes } from './routes/internal-attempts.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
@@ -76,6 +77,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   const views = pipelineViews(deps, changes);
   for (const routes of [
     plainRoutes,
+    fleetRoutes,
     reconciliationRoutes,
     commitStatusRoutes,
     collectionRoutes,

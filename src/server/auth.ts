@@ -54,6 +54,10 @@ export interface Tokens {
   worker(token: string): WorkerCaller | undefined;
   /** Whether the worker's token with this id counts now. */
   isLive(tokenId: string): boolean;
+  /** The name of the worker's token that has ended by its own time; undefined for any other. */
+  expired(token: string): string | undefined;
+  /** Names of machines with tokens of their own, also ended ones. */
+  machines(): string[];
   /** When a token of a worker was last shown, epoch ms; undefined: not since this process started. */
   usedAt(tokenId: string): number | undefined;
   /** Id of the token that workers of earlier versions share; undefined where there is none, or it is turned off. */
@@ -66,7 +70,12 @@ const TOKEN_ID_CHARS = 12;
 /** Names a token by its hash; reveals nothing of it. */
 export const tokenIdOf = (tokenSha256: string): string => tokenSha256.slice(0, TOKEN_ID_CHARS);
 
-export type ListedWorker = Machine & { token_sha256: string; control?: true };
+export type ListedWorker = Machine & {
+  token_sha256: string;
+  control?: true;
+  /** It counts until then, epoch ms. */
+  until?: number | undefined;
+};
 
 export interface KnownTokensOptions {
   /** A function is called at each request: rights may change while the server runs. */
@@ -112,19 +121,35 @@ export function knownTokens(options: KnownTokensOptions): Tokens {
     },
     worker(token) {
       const hash = sha256Bytes(token);
-      const caller = workersNow().filter((one) => timingSafeEqual(one.hash, hash))[0]?.caller;
-      if (caller) used.set(caller.tokenId, Date.now());
-      return caller;
+      const found = workersNow().filter((one) => timingSafeEqual(one.hash, hash))[0];
+      if (!found || hasEnded(found)) return undefined;
+      used.set(found.caller.tokenId, Date.now());
+      return found.caller;
     },
+    expired(token) {
+      const hash = sha256Bytes(token);
+      const found = workersNow().filter((one) => timingSafeEqual(one.hash, hash))[0];
+      return found && hasEnded(found) ? found.name : undefined;
+    },
+    machines: () => [...new Set(workersNow().flatMap(({ name }) => (name === undefined ? [] : [name])))],
     usedAt: (tokenId) => used.get(tokenId),
     shared: () => workersNow().find(({ caller }) => caller.kind === 'shared')?.caller.tokenId,
-    isLive: (tokenId) => workersNow().some(({ caller }) => caller.tokenId === tokenId),
+    isLive: (tokenId) => workersNow().some((one) => one.caller.tokenId === tokenId && !hasEnded(one)),
     roleOf: (name) =>
       name === options.owner ? 'operator' : usersNow().find((one) => one.name === name)?.role,
   };
 }
 
-function knownWorkers(options: KnownTokensOptions): () => { hash: Buffer; caller: WorkerCaller }[] {
+interface KnownWorker {
+  hash: Buffer;
+  caller: WorkerCaller;
+  /** The machine, for a token of one. */
+  name?: string;
+  until?: number | undefined;
+}
+const hasEnded = ({ until }: KnownWorker): boolean => until !== undefined && until <= Date.now();
+
+function knownWorkers(options: KnownTokensOptions): () => KnownWorker[] {
   const sharedNow = asFunction<string | undefined>(options.workerToken);
   const listedNow = asFunction<readonly ListedWorker[]>(options.workers ?? []);
   const one = (kind: 'control' | 'shared', token: string | undefined) => {
@@ -135,8 +160,10 @@ function knownWorkers(options: KnownTokensOptions): () => { hash: Buffer; caller
   return () => [
     ...one('shared', sharedNow()),
     ...one('control', options.controlToken),
-    ...listedNow().map(({ token_sha256, control, ...machine }) => ({
+    ...listedNow().map(({ token_sha256, control, until, ...machine }) => ({
       hash: Buffer.from(token_sha256, 'hex'),
+      name: machine.name,
+      until,
       caller: {
         tokenId: tokenIdOf(token_sha256),
         ...(control ? { kind: 'control' as const } : { kind: 'machine' as const, machine }),

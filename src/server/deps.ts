@@ -8,7 +8,6 @@ import type {
   CollectRequest,
   DiskUsage,
   OwnImages,
-  Fleet,
   FollowedLogs,
   KeyRing,
   RecordStore,
@@ -19,6 +18,7 @@ import type {
 } from '../adapters/ports.ts';
 import type { InstallationProject } from '../installation.ts';
 import type { InstallationFacts } from '../installation-facts.ts';
+import type { Space } from '../plan/model/fleet.ts';
 import type { TemporalPlace } from './api.ts';
 import type { ProtectionOf } from './forge-protection.ts';
 import type { ResolveRef } from './resolve-ref.ts';
@@ -28,6 +28,8 @@ import type { ServerLog } from './log.ts';
 import type { Credentials } from './registry/credentials.ts';
 import type { DeployTokens } from './registry/deploy-tokens.ts';
 import type { TokenSigner } from './registry/token-signer.ts';
+import type { WorkerFleet } from './workers/fleet.ts';
+import type { RefusedCalls } from './workers/refused-calls.ts';
 import type { WorkerTokens } from './workers/worker-tokens.ts';
 import type { Workflows } from './workflow-port.ts';
 
@@ -53,7 +55,11 @@ export interface ServerDeps {
   usage(): Promise<DiskUsage>;
   /** Absent where davit has no registry of its own. */
   images?: OwnImages | undefined;
-  fleet: Fleet;
+  fleet: WorkerFleet;
+  /** Calls with tokens that are not those of workers. */
+  refusedCalls: RefusedCalls;
+  /** Free bytes where logs and blobs are stored; undefined where it is not known. */
+  storeSpace(): Promise<Space | undefined>;
   workflows: Workflows;
   tokens: Tokens;
   /** Those that this server hands out itself. */

@@ -1,6 +1,6 @@
 /** Starts and stops the server. */
 import { userInfo } from 'node:os';
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -8,6 +8,7 @@ import type { Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE, type Installation } from '../installation.ts';
 import type { InstallationFacts } from '../installation-facts.ts';
+import type { Space } from '../plan/model/fleet.ts';
 import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
 import { knownTokens, type ListedWorker, type Tokens } from './auth.ts';
@@ -18,8 +19,13 @@ import { refResolver } from './resolve-ref.ts';
 import type { TemporalSecurity } from '../temporal/security.ts';
 import { certificateProblem, readTls, refusePlainHttp, reloadTls } from './tls.ts';
 import { currentRights, type Rights } from './current-rights.ts';
-import { DEFAULT_LIMITS, type OwnRegistry, type ServerLimits, type WebhookProject } from './deps.ts';
-import { memoryFleet } from './fleet.ts';
+import {
+  DEFAULT_LIMITS,
+  type OwnRegistry,
+  type ServerDeps,
+  type ServerLimits,
+  type WebhookProject,
+} from './deps.ts';
 import { processLogger, serverLog, type ServerLog } from './log.ts';
 import { serverCredentials } from './registry/credentials.ts';
 import { deployTokens } from './registry/deploy-tokens.ts';
@@ -27,6 +33,9 @@ import { ownImages } from './registry/own-images.ts';
 import { TOKEN_PATH } from './registry/token-path.ts';
 import { tokenSigner } from './registry/token-signer.ts';
 import { linkTemporal } from './temporal/temporal.ts';
+import { WorkerFleet } from './workers/fleet.ts';
+import { FleetBook } from './workers/fleet-book.ts';
+import { RefusedCalls } from './workers/refused-calls.ts';
 import { WorkerTokens } from './workers/worker-tokens.ts';
 
 const MIN_TOKEN = 16;
@@ -82,10 +91,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ...options,
     keyFile: options.keyFile ?? join(options.dataDir, 'installation-key'),
   });
-  const workerTokens = await storedTokens(ports);
+  const [workerTokens, machines] = await stored(ports, options);
   const webhooks = await webhookProjects(installation, ports);
-  const secrets = [...own, ...webhooks.map((one) => one.secret)];
-  const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
+  const log = logOf(options, [...own, ...webhooks.map((one) => one.secret)]);
   warnOfRefused(webhooks, log);
   const rights = currentRights(options.installationPath, installation, (text) => log.warn(text));
   const link = linkTemporal(options.temporal);
@@ -93,7 +101,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const facts = factsNow(options, { at, rights, ports });
   const app = buildApp({
     ...ports,
-    fleet: memoryFleet(),
+    ...machines,
     workflows: provenWorkflows(link.workflows, ports.proofs),
     workerTokens,
     tokens: tokensNow(options, rights, workerTokens),
@@ -114,6 +122,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   });
   const close = async (): Promise<void> => {
     await app.close();
+    await machines.fleet.close();
     await link.close();
     await ports.close();
   };
@@ -146,9 +155,21 @@ function factsNow(
   });
 }
 
-async function storedTokens(ports: ServerPorts): Promise<WorkerTokens> {
+const logOf = ({ logger, settings }: StartOptions, secrets: string[]): ServerLog =>
+  serverLog(logger ?? processLogger(settings.logLevel), secrets);
+
+/** What is known of machines: their tokens, and the fleet. */
+async function stored(
+  ports: ServerPorts,
+  { dataDir }: StartOptions,
+): Promise<[WorkerTokens, Pick<ServerDeps, 'fleet' | 'refusedCalls' | 'storeSpace'>]> {
   try {
-    return await WorkerTokens.open(ports.records);
+    const [tokens, book] = await Promise.all([
+      WorkerTokens.open(ports.records),
+      FleetBook.open(ports.records),
+    ]);
+    const fleet = new WorkerFleet(book);
+    return [tokens, { fleet, refusedCalls: new RefusedCalls(), storeSpace: () => spaceOf(dataDir) }];
   } catch (error) {
     await ports.close();
     throw error;
@@ -175,6 +196,16 @@ async function listen(
   } catch (cause) {
     await close();
     throw new DavitError('server/port', `The server cannot listen on ${at.host}:${at.port}.`, { cause });
+  }
+}
+
+/** Undefined: the folder does not tell it. */
+async function spaceOf(folder: string): Promise<Space | undefined> {
+  try {
+    const { bavail, blocks, bsize } = await statfs(folder);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  } catch {
+    return undefined; // a store that is away shows elsewhere
   }
 }
 

@@ -56,7 +56,7 @@ async function tried(kind: EngineKind, [program = '', ...args]: readonly string[
     ]);
     const options = { cwd: ROOT, env: { ...process.env, DAVIT_HOME: home } };
     // The helper image and everything else that tests expect of a machine that is set up.
-    const prepared = await box.run(process.execPath, [MAIN, 'prepare'], options);
+    const prepared = await box.run(process.execPath, [MAIN, 'prepare', '--yes'], options);
     return prepared === 0 ? await box.run(program, args, options) : prepared;
   } finally {
     await box.stop();

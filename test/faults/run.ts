@@ -1,6 +1,6 @@
 /**
  * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--one-process]
- * [--literal] [--worlds N] [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the
+ * [--literal] [--worlds N] [--without MECHANISM] [--before REF] [--json] [--write-docs]`: a real davit, the faults of the
  * matrix, and a checker over what happened. Exits with 1 if an invariant broke or a row's outcome did not
  * occur, and prints how to repeat it.
  */
@@ -15,10 +15,12 @@ import { LITERAL, SHORT, soakOf } from './profile.ts';
 import { docsTable, table, type Line } from './report.ts';
 import { replayAll } from './rows/36-replay.ts';
 import { ROWS } from './rows/index.ts';
+import type { Row } from './rows/row.ts';
 import { PINNED } from './seeds.ts';
 import { soak } from './soak.ts';
 import { without } from './without.ts';
 import { World } from './world.ts';
+import { VERSION_BEFORE, versionMissing } from './version-before.ts';
 import { sideBySide, type Together } from './worlds.ts';
 import { messageOf } from '../../src/utils/message.ts';
 
@@ -37,6 +39,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     'write-docs': { type: 'boolean', default: false },
     history: { type: 'string' },
+    before: { type: 'string', default: VERSION_BEFORE },
   },
 });
 if (values.pinned) process.exit(runPinned());
@@ -62,33 +65,38 @@ const command = [
 ].join(' ');
 const began = performance.now();
 const chosen = ROWS.filter(({ row }) => values.row?.includes(String(row)) ?? true);
-const wanted = chosen.filter(({ separate }) => !(values['one-process'] && separate));
-for (const { row, separate } of chosen)
-  if (values['one-process'] && separate) say(`row ${row} does not run with one process. ${separate}`);
+const wanted = chosen.filter((row) => {
+  const reason = whyNot(row);
+  if (reason !== undefined) say(`row ${row.row} does not run: ${reason}`);
+  return reason === undefined;
+});
+/** Rows that begin with the version before have a davit of their own. */
+const apart = wanted.some(({ before }) => before) && !wanted.every(({ before }) => before);
+const worlds = values.worlds ?? (apart ? '1' : undefined);
 if (wanted.length === 0)
   throw new Error(`There is no such row; there are ${ROWS.map(({ row }) => row).join(', ')}.`);
-if (values.worlds !== undefined) {
+if (worlds !== undefined) {
   const all = await sideBySide({
     rows: wanted.map(({ row }) => row),
-    worlds: Number(values.worlds),
+    worlds: Number(worlds),
     args: [
       '--seed',
       String(seed),
       ...(values.literal ? ['--literal'] : []),
       ...(values.postgres ? ['--postgres'] : []),
       ...(values['one-process'] ? ['--one-process'] : []),
+      ...['--before', values.before],
     ],
     history: values.history,
   });
   process.exit(tell(all));
 }
 const profile = values.literal ? LITERAL : SHORT;
-const world = await World.start(
-  seed,
-  values.soak ? soakOf(profile, pipelines) : profile,
-  values.postgres ? 'postgres' : 'sqlite',
-  values['one-process'] ? 'one-process' : 'separate',
-);
+const world = await World.start(seed, values.soak ? soakOf(profile, pipelines) : profile, {
+  database: values.postgres ? 'postgres' : 'sqlite',
+  shape: values['one-process'] ? 'one-process' : 'separate',
+  ...(wanted.every(({ before }) => before) && { before: values.before }),
+});
 const interrupted = (): void => void world.close().finally(() => process.exit(130));
 process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
 say(`A davit of its own is up after ${Math.round((performance.now() - began) / 1_000)} s; seed ${seed}.`);
@@ -138,6 +146,15 @@ async function runWithout(one: Mechanism): Promise<number> {
   } finally {
     await world.close();
   }
+}
+
+/** Undefined for a row that runs here. */
+function whyNot({ separate, before }: Row): string | undefined {
+  if (values['one-process'] && separate) return `it needs separate processes. ${separate}`;
+  if (!before) return undefined;
+  if (values.soak || values.without !== undefined || pipelines > 0)
+    return 'it has a davit of its own: run it without --soak, --pipelines and --without.';
+  return versionMissing(values.before);
 }
 
 /** Every seed that once failed, each with a separate davit. */

@@ -13,6 +13,13 @@ export interface Line {
   from: string;
   to: string;
 }
+export const MAIN = join('src', 'cli', 'main.ts');
+/** Changes the arguments of a process so that it runs from this tree. */
+export const argumentsFrom =
+  (tree: string) =>
+  (args: readonly string[]): string[] =>
+    args.map((arg) => (arg === join(ROOT, MAIN) ? join(tree, MAIN) : arg));
+
 const PARTS = ['package.json', 'src', 'workflows', 'activities', 'workers'];
 
 /** Returns the folder. */

@@ -19,27 +19,28 @@ import { grpcProxy } from './grpc-proxy.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
 import { pushImage } from './image.ts';
-import {
-  argumentsOf,
-  machineArguments,
-  ONE,
-  PARTS,
-  type PartName,
-  type Shape,
-  socketOf,
-  SPARES,
-} from './parts.ts';
+import { argumentsOf, machineArguments, ONE, PARTS, type PartName, socketOf, SPARES } from './parts.ts';
+import type { Shape } from './parts.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
 import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts';
-import { changedTree, type Line } from './tree.ts';
+import { argumentsFrom, changedTree, type Line, MAIN } from './tree.ts';
+import { keysOf, treeOf } from './version-before.ts';
 import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
 
 /** A process that rows kill and disconnect in parallel to those that touch another. */
 export type Lane = 'arch' | 'deploy';
 const HEAL_TRIES = 3;
-const MAIN = join('src', 'cli', 'main.ts');
 const SKEW = join(ROOT, 'test', 'faults', 'skew.mjs');
+
+export interface WorldOptions {
+  /** Where Temporal stores: `sqlite` by default. */
+  database?: DatabaseKind;
+  /** `separate` by default. */
+  shape?: Shape;
+  /** It begins with the sources of this commit; a process whose arguments are set back has this version. */
+  before?: string;
+}
 
 export class World {
   readonly seed: number;
@@ -63,6 +64,7 @@ export class World {
   readonly processes = {} as Record<'temporal' | PartName, Process>;
   readonly database: DatabaseKind;
   readonly shape: Shape;
+  readonly #before: string | undefined;
   #temporal: TemporalOf | undefined;
   /**
    * By client and server: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`,
@@ -73,23 +75,19 @@ export class World {
   readonly #closing: (() => Promise<void> | void)[] = [];
   #rows = 0;
 
-  private constructor(seed: number, profile: Profile, database: DatabaseKind, shape: Shape) {
+  private constructor(seed: number, profile: Profile, { database, shape, before }: WorldOptions) {
     this.seed = seed;
-    this.shape = shape;
-    this.database = database;
+    this.shape = shape ?? 'separate';
+    this.database = database ?? 'sqlite';
+    this.#before = before;
     this.#random = randomOf(seed);
     this.profile = profile;
     this.home = makeHome();
   }
 
-  static async start(
-    seed: number,
-    profile: Profile,
-    database: DatabaseKind = 'sqlite',
-    shape: Shape = 'separate',
-  ): Promise<World> {
+  static async start(seed: number, profile: Profile, options: WorldOptions = {}): Promise<World> {
     await sweepDead();
-    const world = new World(seed, profile, database, shape);
+    const world = new World(seed, profile, options);
     try {
       await world.#start();
       return world;
@@ -154,9 +152,7 @@ export class World {
     await Promise.all(
       names.map(async (name) => {
         const process = this.processes[name];
-        const own = join(ROOT, MAIN);
-        const main = join(tree ?? ROOT, MAIN);
-        process.withArgs((args) => args.map((arg) => (arg === own ? main : arg)));
+        process.withArgs(tree === undefined ? undefined : argumentsFrom(tree));
         await process.end('SIGKILL');
         await process.start();
       }),
@@ -182,8 +178,11 @@ export class World {
 
   async #start(): Promise<void> {
     mkdirSync(join(this.home, 'log'));
+    const before = this.#before === undefined ? undefined : treeOf(this.#before, this.home);
     const settings = readSettings({ HOME: this.home, DAVIT_HOME: this.home });
-    this.installation = (await ensureKeys({ ...settings, home: this.home })).installation;
+    this.installation = before
+      ? keysOf(before, this.home)
+      : (await ensureKeys({ ...settings, home: this.home })).installation;
     const [engine, registry, temporal, server] = await Promise.all([
       OwnEngine.start('board', join(this.home, 'engine'), { swarm: true }),
       startRegistry(),
@@ -209,6 +208,8 @@ export class World {
     await this.#makeBorders();
     this.#writeConfig();
     this.#makeProcesses(readSettings().cache);
+    if (before)
+      for (const name of [...PARTS, ...SPARES]) this.processes[name].withArgs(argumentsFrom(before));
     const token = readFileSync(join(this.home, 'keys', 'cli-token'), 'utf8').trim();
     this.client = new Client({
       server: `http://127.0.0.1:${server}`,

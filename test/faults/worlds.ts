@@ -27,17 +27,24 @@ const LITERAL_S: Readonly<Record<number, number>> = {
 };
 const SOME_S = 30;
 
-/** Rows for each world, the longest first to the world with the least work: deterministic. */
+/**
+ * Rows for each world, the longest first to the world with the least work: deterministic. A row that begins with the
+ * version before has a further world to itself.
+ */
 export function shares(rows: readonly number[], worlds: number): number[][] {
   const seconds = (row: number): number => LITERAL_S[row] ?? SOME_S;
   const found = Array.from({ length: worlds }, () => ({ rows: [] as number[], seconds: 0 }));
-  const longest = [...new Set(rows)].toSorted((one, other) => seconds(other) - seconds(one) || one - other);
+  const apart = [...new Set(ROWS.filter(({ before }) => before).map(({ row }) => row))];
+  const longest = [...new Set(rows)]
+    .filter((row) => !apart.includes(row))
+    .toSorted((one, other) => seconds(other) - seconds(one) || one - other);
   for (const row of longest) {
     const least = found.toSorted((one, other) => one.seconds - other.seconds)[0];
     least?.rows.push(row);
     if (least) least.seconds += seconds(row);
   }
-  return found.map((one) => one.rows).filter((list) => list.length > 0);
+  const own = apart.filter((row) => rows.includes(row)).map((row) => [row]);
+  return [...found.map((one) => one.rows), ...own].filter((list) => list.length > 0);
 }
 
 const answer = z.object({

@@ -4,11 +4,11 @@
  * Temporal is readable in its database.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSettings, type Settings } from '../../src/config.ts';
 import { createAuthority, issueCertificate } from '../../src/local/authority/authority.ts';
 import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
@@ -19,6 +19,7 @@ import { run } from '../../workers/control.ts';
 import { makeTemporal, type TemporalOf } from '../faults/temporal.ts';
 import { Fakes } from '../support/fakes.ts';
 import { planOf, triggerOf } from '../support/plans.ts';
+import { type KeyGateway, startKeyGateway } from '../support/key-gateway.ts';
 import { freePort } from '../support/port.ts';
 import { until } from '../support/world.ts';
 
@@ -39,6 +40,8 @@ const settingsWith = (env: Record<string, string>): Settings =>
   });
 const authority = (): string => join(home, 'temporal', 'ca.crt');
 const authorityOnly = (): Record<string, string> => ({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: authority() });
+/** The certificate that the server itself shows. */
+const own = (name: string): Promise<string> => readFile(join(home, 'temporal', name), 'utf8');
 const certified = (name = 'client'): Record<string, string> => ({
   ...authorityOnly(),
   TEMPORAL_TLS_CLIENT_CERT_PATH: join(home, `${name}s`, `${name}.crt`),
@@ -46,7 +49,7 @@ const certified = (name = 'client'): Record<string, string> => ({
 });
 const connect = async (env: Record<string, string>, deadlineMs: number) =>
   connectTemporal({
-    address: `127.0.0.1:${port}`,
+    address: env.TEMPORAL_ADDRESS ?? `127.0.0.1:${port}`,
     namespace,
     security: await temporalSecurity(settingsWith(env)),
     deadlineMs,
@@ -125,10 +128,10 @@ async function pipeline(
   title: string,
   env: Record<string, string>,
 ): Promise<PipelineStatus> {
-  const settings = settingsWith({ ...certified(), ...env });
-  const { client, connection } = await connect({ ...certified(), ...env }, 30_000);
+  const settings = settingsWith(env);
+  const { client, connection } = await connect(env, 30_000);
   const { connection: secured, converter } = await temporalSecurity(settings);
-  const native = await NativeConnection.connect({ address: `127.0.0.1:${port}`, ...secured });
+  const native = await NativeConnection.connect({ address: settings.temporalAddress, ...secured });
   const fakes = new Fakes();
   fakes.projects.set(project, { plan: planOf([{ key: 'a' }]), limits: {}, behaviours: {} });
   const activities = fakes.activities();
@@ -159,13 +162,54 @@ async function pipeline(
 
 test('a pipeline runs over TLS; without keys its payloads are readable, with keys they are not', async () => {
   const holds = temporal.holds ?? expect.fail('PostgreSQL');
-  const plain = await pipeline('plain', `plain ${CANARY}`, {});
+  const plain = await pipeline('plain', `plain ${CANARY}`, certified());
   expect(plain).toMatchObject({ state: 'success', title: `plain ${CANARY}` });
   expect(await holds(`plain ${CANARY}`)).toBe(true);
 
   const file = join(home, 'payload-keys');
   await writeFile(file, `${randomBytes(32).toString('hex')}\n`);
-  const sealed = await pipeline('sealed', `sealed ${CANARY}`, { DAVIT_PAYLOAD_KEY_FILE: file });
+  const sealed = await pipeline('sealed', `sealed ${CANARY}`, {
+    ...certified(),
+    DAVIT_PAYLOAD_KEY_FILE: file,
+  });
   expect(sealed).toMatchObject({ state: 'success', title: `sealed ${CANARY}` });
   expect(await holds(`sealed ${CANARY}`)).toBe(false);
+});
+
+describe('a Temporal with API keys', () => {
+  let gateway: KeyGateway;
+  beforeAll(async () => {
+    const { TEMPORAL_TLS_CLIENT_CERT_PATH: cert = '', TEMPORAL_TLS_CLIENT_KEY_PATH: key = '' } = {
+      ...authorityOnly(),
+      ...certified(),
+    };
+    const [ca, clientCert, clientKey] = await Promise.all(
+      [authority(), cert, key].map((file) => readFile(file)),
+    );
+    gateway = await startKeyGateway({
+      apiKey: 'right',
+      certificate: { cert: await own('temporal.crt'), key: await own('temporal.key') },
+      upstream: { url: `https://127.0.0.1:${port}`, tls: { ca, cert: clientCert, key: clientKey } },
+    });
+  });
+  afterAll(() => gateway?.close());
+
+  const withKey = async (apiKey: string): Promise<Record<string, string>> => {
+    const file = join(home, `api-key-${apiKey}`);
+    await writeFile(file, `${apiKey}\n`, { mode: 0o600 });
+    const address = `127.0.0.1:${gateway.port}`;
+    return { ...authorityOnly(), TEMPORAL_ADDRESS: address, TEMPORAL_API_KEY_FILE: file };
+  };
+
+  test('runs a pipeline of clients and workers that have one', async () => {
+    expect(await pipeline('keyed', 'keyed', await withKey('right'))).toMatchObject({ state: 'success' });
+    expect(gateway.refused()).toBe(0);
+  });
+
+  test('refuses a client with a wrong one, and davit says so', async () => {
+    await expect(connect(await withKey('wrong'), 2_000)).rejects.toMatchObject({
+      code: 'temporal/unreachable',
+    });
+    expect(gateway.refused()).toBeGreaterThan(0);
+  });
 });

@@ -70,7 +70,7 @@ test('the bypass of authorization plugins counts where there are some', () => {
 test('engines say which runtime they have', () => {
   const engine = { NCPU: 2, MemTotal: 1, ServerVersion: '4.3.1' };
   const of = (Components: unknown) =>
-    engineInfoOf(engine, { Arch: 'amd64', Components }, 'unix:///x').runtime;
+    engineInfoOf(engine, { Arch: 'amd64', Components }, { address: 'unix:///x' }).runtime;
   expect(of([{ Name: 'runc', Version: '1.1.5+ds1', Details: { GitCommit: '1.1.5+ds1-1+deb12u1' } }])).toEqual(
     { name: 'runc', version: '1.1.5+ds1', build: '1.1.5+ds1-1+deb12u1' },
   );

@@ -34,11 +34,13 @@ import {
   type WebhookProject,
 } from '../../src/server/deps.ts';
 import type { ProtectionOf } from '../../src/server/forge-protection.ts';
-import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
 import { serverCredentials } from '../../src/server/registry/credentials.ts';
 import { deployTokens } from '../../src/server/registry/deploy-tokens.ts';
 import { ownImages } from '../../src/server/registry/own-images.ts';
+import { WorkerFleet } from '../../src/server/workers/fleet.ts';
+import { FleetBook } from '../../src/server/workers/fleet-book.ts';
+import { RefusedCalls } from '../../src/server/workers/refused-calls.ts';
 import { WorkerTokens } from '../../src/server/workers/worker-tokens.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
@@ -208,7 +210,9 @@ export async function testServer(
   const workerTokens = await WorkerTokens.open(stores.records);
   const deps: ServerDeps = {
     ...stores,
-    fleet: memoryFleet(),
+    fleet: new WorkerFleet(await FleetBook.open(stores.records)),
+    refusedCalls: new RefusedCalls(),
+    storeSpace: async () => ({ freeBytes: 50e9, totalBytes: 100e9 }),
     workflows,
     workerTokens,
     keys,

@@ -1,16 +1,13 @@
-/** Common parts of every worker process: one runtime, a graceful end, and reports to the server. */
+/** Common parts of every worker process: one runtime, and a graceful end. */
 import type { Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
 import { detachFormer } from '../../activities/job/detach-former.ts';
-import type { Fleet } from '../../src/adapters/ports.ts';
 import { sweepFolders } from '../../src/adapters/temp.ts';
 import type { Settings } from '../../src/config.ts';
 import { isFormerSelf, type WorkerIdentity } from './identity.ts';
 import { sdkLogger } from './sdk-log.ts';
 import { messageOf } from '../../src/utils/message.ts';
 
-/** The server forgets a worker after 60 s. */
-const REPORT_MS = 15_000;
 const NOT_YET_MS = 10;
 
 /** A line in the process's own log. */
@@ -54,21 +51,6 @@ export function onStop(signal: AbortSignal | undefined, stop: () => void): () =>
   }
   process.on('SIGTERM', stop).on('SIGINT', stop);
   return () => process.off('SIGTERM', stop).off('SIGINT', stop);
-}
-
-/** Reports periodically; an unreachable server gets the next report. */
-export function reportToFleet(
-  fleet: Pick<Fleet, 'report'>,
-  worker: () => Parameters<Fleet['report']>[0],
-): { stop(): void } {
-  const report = (): void => {
-    fleet.report(worker()).catch(() => {
-      // The next report contains the same; jobs do not depend on it.
-    });
-  };
-  report();
-  const timer = setInterval(report, REPORT_MS);
-  return { stop: () => clearInterval(timer) };
 }
 
 /**

@@ -32,11 +32,12 @@ export async function dockerEngine(
     ...images(api, { ...PATIENCE, ...options.registryPatience }),
     ...resources(api),
     async info() {
-      const [info, version] = await Promise.all([
+      const [info, version, traits] = await Promise.all([
         api.json({ method: 'GET', path: path`/info`, action: 'read the information of the engine' }),
         api.json({ method: 'GET', path: path`/version`, action: 'read the version of the engine' }),
+        api.traits(),
       ]);
-      return engineInfoOf(info, version, api.address);
+      return engineInfoOf(info, version, { ...traits, address: api.address });
     },
     canRun: (platform, image) => canRun(part, platform, image),
     build: (request) => build(api, request),

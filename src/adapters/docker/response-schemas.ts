@@ -5,7 +5,7 @@ import type { Platform } from '../../plan/model/outcome.ts';
 import type { EngineInfo, ImageInfo, ListedImage } from '../ports.ts';
 import { checked } from './checked.ts';
 import { shortName, instant, labels, strings, text } from './fields.ts';
-import { isPodman } from './traits.ts';
+import { isPodman, type EngineTraits } from './traits.ts';
 
 const image = z.object({
   Id: z.string(),
@@ -88,6 +88,8 @@ const engineInfo = z.object({
   ID: text,
   Name: text,
   ServerVersion: text,
+  OperatingSystem: text,
+  Architecture: text,
   Driver: text,
   NCPU: z.number(),
   MemTotal: z.number(),
@@ -119,7 +121,11 @@ function runtimeOf({ Components }: z.infer<typeof engineVersion>): EngineInfo['r
  * Responses of `GET /info` and `GET /version`. The architecture is the version's: `/info` has the kernel's,
  * and a board may run a 32-bit system on a 64-bit kernel.
  */
-export function engineInfoOf(info: unknown, version: unknown, address: string): EngineInfo {
+export function engineInfoOf(
+  info: unknown,
+  version: unknown,
+  { address, api, store }: { address: string } & Partial<Pick<EngineTraits, 'api' | 'store'>>,
+): EngineInfo {
   const action = 'read the version and information of the engine';
   const found = checked(engineInfo, info, action);
   const versions = checked(engineVersion, version, action);
@@ -131,6 +137,10 @@ export function engineInfoOf(info: unknown, version: unknown, address: string): 
     kind: isPodman(version) ? 'podman' : 'docker',
     rootless: found.SecurityOptions.some((option) => /\bname=rootless\b/.test(option)),
     version: found.ServerVersion,
+    ...(api !== undefined && { api }),
+    ...(store && { store }),
+    os: found.OperatingSystem,
+    machine: found.Architecture,
     arch: archOf(versions.Arch),
     hostName: found.Name,
     swarm: !active ? 'inactive' : found.Swarm?.ControlAvailable ? 'manager' : 'worker',

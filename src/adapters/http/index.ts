@@ -44,6 +44,7 @@ import {
   protectionAnswer,
   recordAnswer,
 } from './wire.ts';
+import { fleetAnswer } from './fleet-wire.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
 export type { ClientOptions } from './client.ts';
@@ -252,7 +253,8 @@ const pick = ({ pipeline: id, job, attempt }: LogRef): LogRef => ({ pipeline: id
 
 function httpFleet(client: StoreClient): Fleet {
   return {
-    report: async (worker) => void (await post(client, '/workers', worker)),
+    report: async (worker) => fleetAnswer.parse(await post(client, '/workers', worker)),
+    leave: async (id) => void (await unlessOlder(() => post(client, '/workers/leave', { id }))),
     live: async () => (await client.json({ method: 'GET', path: '/workers' })) as WorkerReport[],
   };
 }

@@ -6,7 +6,8 @@
  *   GET  blobs/:digest                                 bytes; HEAD: whether it is there
  *   POST records/{put-if-absent|put|get|list|allocate}
  *   POST logs/{open|append|end|state|read}             append: frame (JSON line, then bytes); read: bytes, state in a header
- *   POST workers                                       WorkerReport
+ *   POST workers                                       WorkerReport; returns FleetAnswer
+ *   POST workers/leave                                 { id }
  *   GET  workers                                       WorkerReport[]
  *   GET  facts                                         InstallationFacts
  *   GET  protection/:slug                              ForgeProtection
@@ -21,7 +22,8 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { Message } from '../../plan/model/message.ts';
 import type { PatternSyntax } from '../../match/forge-refs.ts';
-import { ARCHES, isSlug, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
+import { isSlug, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
+import { leaveBody, reportBody } from './fleet-wire.ts';
 
 export const INTERNAL = '/internal/v1';
 /** Header of a logs/read response: JSON of a LogState. */
@@ -154,20 +156,8 @@ export const BODIES = {
     former: z.string().max(8_192).optional(),
   }),
   proof: z.object({ message: z.custom<Message>(isMessage) }),
-  report: z.object({
-    id: z.string().min(1).max(256),
-    hostId: z.string().max(256),
-    hostName: z.string().max(256),
-    arches: z.array(z.enum(ARCHES)).max(8),
-    emulated: z.array(z.enum(ARCHES)).max(8),
-    tags: z.array(z.string().max(256)).max(256),
-    targets: z.array(z.string().max(256)).max(256),
-    deviceTags: z.array(z.string().max(256)).max(256),
-    slots: count,
-    forks: z.boolean().optional(),
-    version: z.string().max(64),
-    buildCache: z.object({ bytes: count, unusedBytes: count, maxBytes: count.optional() }).optional(),
-  }),
+  report: reportBody,
+  leave: leaveBody,
   changes: z.object({
     changes: z
       .array(

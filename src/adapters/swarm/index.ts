@@ -11,6 +11,7 @@
  *   SWARM-4 The swarm never rolls back by itself: that would restore old labels and break SWARM-1.
  */
 import { filesOf } from './granted.ts';
+import { isPermitted } from './permission.ts';
 import { ownerOf, pipelineOf } from './labels.ts';
 import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
@@ -23,6 +24,7 @@ import {
   desiredSpec,
   isForeign,
   nodesOf,
+  nodeState,
   ownService,
   ownTask,
   serviceOf,
@@ -34,6 +36,7 @@ import {
   type ServiceSpec,
   type DeployLabels,
   type Task,
+  type Node,
 } from './mapping.ts';
 
 export interface SwarmOptions {
@@ -42,12 +45,16 @@ export interface SwarmOptions {
   address: string;
   certPath?: string;
   knownHosts?: string;
+  /** As of an engine. */
+  pinnedHosts?: string;
   /** As of an engine: the registry that its nodes pull from. */
   reversePorts?: number[];
   /** UUID. A deployment of another installation is neither `already` nor newer. */
   installation?: string;
   /** How long a swarm watches a new task before it counts as updated, ms; the swarm's own 5 s if absent. */
   monitorMs?: number;
+  /** Changes only a swarm that davit made, or that a person has allowed (permission.ts). */
+  permittedOnly?: boolean;
 }
 interface Swarm {
   api: EngineApi;
@@ -59,17 +66,22 @@ const RESTORE_TRIES = 10;
 /** Rejects with `engine/address` or `engine/untrusted`; the first call shows whether the target responds. */
 export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> {
   const { api } = await connect(options);
-  const { name: target, installation, monitorMs } = options;
+  const { name: target, installation, monitorMs, permittedOnly } = options;
   const swarm = { api, installation, monitorMs };
   return {
     name: target,
     read: (service) => coded(swarm, target, () => read(swarm, service)),
-    apply: (request) => coded(swarm, target, () => apply(swarm, request)),
+    apply: (request) =>
+      coded(swarm, target, async () => {
+        if (permittedOnly && !(await isPermitted(api))) throw notPermitted(target);
+        return apply(swarm, request);
+      }),
     restore: (service, snapshot, { authFor, ...stamp }) =>
       coded(swarm, target, () =>
         restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, target, authFor }),
       ),
     remove: (service) => coded(swarm, target, () => remove(api, service)),
+    nodes: () => coded(swarm, target, async () => (await listNodes(api)).map(nodeState)),
   };
 }
 
@@ -96,11 +108,12 @@ async function findTasks({ api, installation }: Swarm, service: Service): Promis
   return tasks.map((task) => ownTask(task, installation));
 }
 
+const listNodes = async (api: EngineApi): Promise<Node[]> =>
+  nodesOf(await api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }));
+
 async function read(swarm: Swarm, name: string): Promise<TargetState> {
   // Without a service, the engine must still be a manager: one that left the swarm is not an empty target.
-  const nodes = nodesOf(
-    await swarm.api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }),
-  );
+  const nodes = await listNodes(swarm.api);
   const raw = await rawService(swarm, name);
   if (!raw) return ABSENT;
   const service = ownService(raw, swarm.installation);
@@ -231,6 +244,13 @@ async function removeOwn(swarm: Swarm, { service: name, stamp, target }: Restore
 async function remove(api: EngineApi, service: string): Promise<void> {
   await api.find({ method: 'DELETE', path: path`/services/${service}`, action: `remove service ${service}` });
 }
+
+const notPermitted = (target: string): DavitError =>
+  new DavitError(
+    'target/refused',
+    `Deploy target ${target}: davit did not make the swarm of this engine, and no person has allowed its use.`,
+    { hint: 'Allow it on the machine with `davit up --use-swarm`.' },
+  );
 
 const noSwarm = (address: string, at: string): DavitError =>
   new DavitError(

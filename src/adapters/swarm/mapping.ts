@@ -5,6 +5,7 @@
  * capabilities, secrets and configs that the file says nothing about.
  */
 import { z } from 'zod';
+import type { SwarmNode } from '../../plan/model/fleet.ts';
 import type { DeployRequest, TargetState } from '../ports.ts';
 import { granted, type ServiceFiles } from './granted.ts';
 import {
@@ -72,10 +73,16 @@ export const tasksOf = (response: unknown): Task[] => z.array(taskSchema).parse(
 const nodeSchema = z.object({
   ID: z.string(),
   Description: z.object({ Hostname: z.string().nullish() }).nullish(),
-  Status: z.object({ Addr: z.string().nullish() }).nullish(),
+  Status: z.object({ Addr: z.string().nullish(), State: z.string().nullish() }).nullish(),
+  Spec: z.object({ Availability: z.string().nullish() }).nullish(),
 });
 export type Node = z.infer<typeof nodeSchema>;
 export const nodesOf = (response: unknown): Node[] => z.array(nodeSchema).parse(response);
+export const nodeState = ({ ID, Description, Status, Spec }: Node): SwarmNode => ({
+  name: Description?.Hostname ?? ID,
+  state: Status?.State ?? 'unknown',
+  availability: Spec?.Availability ?? 'active',
+});
 
 // ---------------------------------------------------------------- to the swarm
 

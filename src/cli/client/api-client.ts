@@ -19,7 +19,13 @@ import type {
   AgainRequest,
   ApiError,
   DecisionRequest,
+  ChecksAsked,
+  DrainRequest,
+  DrainResponse,
+  FleetView,
   Health,
+  RemoveRequest,
+  RemoveResponse,
   ListedWorkerToken,
   MadeWorkerToken,
   CommitStatuses,
@@ -140,6 +146,12 @@ export class ApiClient {
     this.#json({ method: 'GET', path: '/api/v1/deliveries', query });
   audit = (query: { since?: string; limit: number; kinds: string }): Promise<AuditPage> =>
     this.#json({ method: 'GET', path: '/api/v1/audit', query });
+  fleet = (): Promise<FleetView> => this.#json({ method: 'GET', path: '/api/v1/fleet' });
+  askForChecks = (): Promise<ChecksAsked> => this.#json({ method: 'POST', path: '/api/v1/fleet/checks' });
+  drainWorker = (request: DrainRequest): Promise<DrainResponse> =>
+    this.#json({ method: 'POST', path: '/api/v1/fleet/drain', json: request });
+  removeWorker = (request: RemoveRequest): Promise<RemoveResponse> =>
+    this.#json({ method: 'POST', path: '/api/v1/fleet/remove', json: request });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** The log from an offset to its current end. */

@@ -50,9 +50,14 @@ async function serve(cli: Cli, options: Options, onReady: () => void): Promise<v
       if (process.connected) process.send?.(state, undefined, {}, () => undefined); // the supervisor may be gone
     },
   });
+  let turn = Promise.resolve();
   const onMessage = (message: unknown): void => {
     const request = readServeRequest(message);
-    if (request) void machine.serve(request.worker);
+    if (!request) return;
+    // In order: a worker that is replaced ends before its successor starts.
+    turn = turn.then(() =>
+      request.kind === 'dismiss' ? machine.dismiss(request.name) : void machine.serve(request.worker),
+    );
   };
   process.on('message', onMessage);
   try {

@@ -10,6 +10,7 @@ interface Options {
   ref?: string;
   var?: Record<string, string>;
   input?: Record<string, string>;
+  yes?: boolean;
   json?: boolean;
 }
 
@@ -22,6 +23,7 @@ export function runCommand(program: Command, cli: Cli): void {
     .option('--ref <name>', 'branch, tag or commit instead of the working tree')
     .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
     .option('--input <name=value>', INPUT_HELP, input)
+    .option('--yes', 'set up what is missing on this machine without asking; CI=true implies it')
     .option('--json', 'print the last status as JSON; logs go to standard error')
     .addHelpText(
       'after',
@@ -43,6 +45,7 @@ Example:
         ref: options.ref,
         variables: options.var,
         inputs: options.input,
+        yes: options.yes === true,
         jobs,
         write: (text) => (options.json ? io.err(text) : io.out(text)),
         color: options.json ? io.errColor : io.outColor,

@@ -8,6 +8,8 @@ import type { Cli } from '../cli.ts';
 import { arches } from '../options.ts';
 import { updateReadyFile, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
+import { fleetCommands } from './fleet.ts';
+import { workerAddCommand } from './worker-add.ts';
 import { workerTokenCommand } from './worker-token.ts';
 
 interface WorkerOptions {
@@ -17,11 +19,16 @@ interface WorkerOptions {
   emulation?: boolean;
   control?: boolean;
   deploy?: string;
+  name?: string;
+  machine?: string[];
+  permittedSwarm?: boolean;
 }
 
 export function workerCommand(program: Command, cli: Cli): void {
   const worker = program
     .command('worker')
+    // `worker add` has options of the same names.
+    .enablePositionalOptions()
     .description('run one worker: for architectures, for a deploy target, or the control worker')
     .option('--arch <arch,...>', 'run jobs of these architectures: arm32, arm64, amd64', arches)
     .option(
@@ -29,10 +36,23 @@ export function workerCommand(program: Command, cli: Cli): void {
       'engine to use: unix:///PATH, tcp://HOST:PORT with certificates, ssh://USER@HOST',
     )
     .option('--config <file>', 'worker configuration: tags, slots, devices, engine socket')
+    .option('--name <name>', 'name of the machine, as people know it; by default that of its token')
     .option('--emulation', 'allow architectures that the engine has to emulate')
     .addOption(new Option('--control', 'run the workflows').conflicts(['arch', 'deploy']))
     .addOption(
       new Option('--deploy <target>', 'deploy to this target of the installation file').conflicts('arch'),
+    )
+    .addOption(
+      new Option(
+        '--machine <name...>',
+        'everything that these machines were added for (davit worker add), in one process',
+      ).conflicts(['arch', 'control', 'deploy', 'docker', 'config', 'emulation']),
+    )
+    .addOption(
+      new Option(
+        '--permitted-swarm',
+        'only a swarm that davit made, or that a person has allowed',
+      ).hideHelp(),
     )
     .addHelpText(
       'after',
@@ -51,6 +71,8 @@ Example:
       );
     });
   workerTokenCommand(worker, cli);
+  fleetCommands(worker, cli);
+  workerAddCommand(worker, cli);
 }
 
 /** Updates DAVIT_READY_FILE from the moment the worker takes work until it ends. */
@@ -78,19 +100,27 @@ async function runWorker(
 ): Promise<void> {
   const { onReady, docker: dockerAddress } = options;
   const log = (text: string): void => cli.io.err(`${new Date().toISOString()} ${text}\n`);
+  if (options.machine) {
+    const { runMachines } = await import('../../local/machines/run-machines.ts');
+    return runMachines({ settings, names: options.machine, onReady, log });
+  }
   if (options.control) return (await import('../../../workers/control.ts')).run({ settings, onReady });
   if (options.deploy)
     return (await import('../../../workers/deploy.ts')).run({
       settings,
       target: options.deploy,
+      ...(options.name !== undefined && { name: options.name }),
       dockerAddress,
+      permittedOnly: options.permittedSwarm,
       onReady,
     });
-  if (!options.arch) throw new DavitError('usage/invalid', 'Specify one of --arch, --deploy and --control.');
+  if (!options.arch)
+    throw new DavitError('usage/invalid', 'Specify one of --arch, --deploy, --machine and --control.');
   const { run } = await import('../../../workers/arch.ts');
   return run({
     settings,
     arches: options.arch,
+    ...(options.name !== undefined && { name: options.name }),
     dockerAddress,
     configFile: options.config,
     emulation: options.emulation,
@@ -100,7 +130,7 @@ async function runWorker(
 }
 
 /** Fills in addresses that are not set from the davit that runs on this machine. */
-async function withLocalAddresses(settings: Settings): Promise<Settings> {
+export async function withLocalAddresses(settings: Settings): Promise<Settings> {
   const run = await readRunFile(settings);
   return {
     ...settings,

@@ -7,7 +7,7 @@ import type { Interrupts } from '../interrupts.ts';
 import type { PlanOptions } from '../local/plan-options.ts';
 import { statusText } from '../view/status-view.ts';
 import { cancelWithRetry } from './cancel.ts';
-import { startPipeline, type Started, type Until } from './start.ts';
+import { startPipeline, type SetUpOptions, type Started, type Until } from './start.ts';
 import { watchPipeline } from './watch.ts';
 
 const FAILED = 1;
@@ -19,7 +19,7 @@ export interface FollowOptions {
   onStatus?(status: PipelineStatus, client: ApiClient): void;
   interrupts: Interrupts;
 }
-export type RunOptions = PlanOptions & FollowOptions;
+export type RunOptions = PlanOptions & FollowOptions & SetUpOptions;
 
 /**
  * Resolves with the last status; undefined, with `cli.exit` set, if nothing was started or the user left. The

@@ -38,7 +38,11 @@ export interface Until {
   /** Aborts the wait for the number of the started pipeline. */
   letGo: AbortSignal;
 }
-export type StartOptions = PlanOptions & Until;
+export type StartOptions = PlanOptions & Until & SetUpOptions;
+export interface SetUpOptions {
+  /** Set up what is missing on this machine without asking. */
+  yes?: boolean;
+}
 export interface Started {
   client: ApiClient;
   id: PipelineId;
@@ -48,7 +52,7 @@ export interface Started {
 export async function startPipeline(cli: Cli, options: StartOptions): Promise<Started | undefined> {
   const plan = await compileHere(cli, options);
   if (!reportPlan(cli, plan, cli.settings.serverUrl !== undefined)) return undefined;
-  await makeReady(cli, plan);
+  if (!(await makeReady(cli, plan, options.yes === true))) return undefined;
   const client = await connect(cli);
   try {
     const sent = await upload(cli, client, { plan, options });
@@ -83,31 +87,34 @@ function reportPlan(cli: Cli, { answer, file }: LocalPlan, remote: boolean): boo
 }
 
 /**
- * Starts davit if it is not running, and a swarm if a job deploys to this machine. A remote server is used as
- * it is.
+ * Starts davit if it is not running, and a swarm if a job deploys to this machine; asks before anything is set up. A
+ * remote server is used as it is. False if the person declines.
  */
-async function makeReady(cli: Cli, { answer }: LocalPlan): Promise<void> {
+async function makeReady(cli: Cli, { answer }: LocalPlan, yes: boolean): Promise<boolean> {
   const { settings } = cli;
-  if (settings.serverUrl) return;
-  if (!(await liveRun(settings))) {
+  if (settings.serverUrl) return true;
+  const deploys = answer.kind === 'plan' && answer.jobs.some(({ job }) => job.target === LOCAL_TARGET);
+  const runs = (await liveRun(settings)) !== undefined;
+  if (runs && !deploys) return true;
+  // The engine's client is a third of what a run loads, and most runs do not need it.
+  const { mayChange } = await import('../consent.ts');
+  const swarm = { make: deploys && 'if-possible', use: false } as const;
+  if (!(await mayChange(cli, { swarm, yes, command: 'davit run --yes' }))) return false;
+  if (!runs) {
     cli.io.err('davit is not running; starting it in the background (stop it with: davit down).\n');
     const { upDetached } = await import('../../local/process/daemonize.ts');
-    await upDetached(settings, { swarm: false, onLine: (line) => cli.io.err(`${line}\n`) });
+    const none = { make: false, use: false };
+    await upDetached(settings, { swarm: none, onLine: (line) => cli.io.err(`${line}\n`) });
   }
-  const deploys = answer.kind === 'plan' && answer.jobs.some(({ job }) => job.target === LOCAL_TARGET);
-  if (!deploys) return;
-  // The engine's client is a third of what a run loads, and most runs do not need it.
+  if (!deploys) return true;
   const { askEngine } = await import('../../local/setup/docker.ts');
-  const { ensureSwarm, swarmObstacle } = await import('../../local/setup/swarm.ts');
+  const { settleSwarm } = await import('../../local/setup/swarm.ts');
   const local = await askEngine(settings);
   try {
-    const reason = swarmObstacle(local.info);
+    const reason = await settleSwarm(settings, local, { ...swarm, progress: progressOf(cli) });
     // Only the deployments fail: the rest of the pipeline is none of theirs.
-    if (reason !== undefined)
-      return cli.io.err(
-        `The deploy jobs will fail, the others run: the engine of this machine cannot be a swarm (${reason}).\n`,
-      );
-    await ensureSwarm(settings, local, progressOf(cli));
+    if (reason !== undefined) cli.io.err(`The deploy jobs will fail, the others run: ${reason}.\n`);
+    return true;
   } finally {
     await local.engine.close();
   }

@@ -69,12 +69,20 @@ export function versionFindings(info: Versions, accepted: readonly string[] = []
   return [versionFinding(info, accepted), escape ?? ok('runtime', found)];
 }
 
+const majorOf = ({ version }: Pick<EngineInfo, 'version'>): number =>
+  Number(/^(\d+)\./.exec(version)?.[1] ?? Number.NaN);
+
+/** davit does not work with it. */
+export function isTooOld(info: Pick<EngineInfo, 'kind' | 'version'>): boolean {
+  const major = majorOf(info);
+  return Number.isNaN(major) || major < (info.kind === 'podman' ? MIN_PODMAN : MIN_MAJOR);
+}
+
 /** `20.10.24+dfsg1`, `28.2.2`. */
 export function versionFinding(info: Versions, accepted: readonly string[] = []): Finding {
-  const major = Number(/^(\d+)\./.exec(info.version)?.[1] ?? Number.NaN);
-  if (info.kind === 'podman') return podmanFinding(info, major);
+  if (info.kind === 'podman') return podmanFinding(info);
   const found = `Docker ${info.version} at ${info.address}, ${info.cpus} CPUs`;
-  if (Number.isNaN(major) || major < MIN_MAJOR)
+  if (isTooOld(info))
     return fail('engine', `${found}: this version is too old.`, 'Upgrade it to Docker 25.0.2 or later.');
   const component = { name: 'docker', version: info.version } as const;
   const plugins = info.authorizationPlugins;
@@ -133,9 +141,9 @@ export function limitsFinding(
   return ok('limits of jobs', `each container: ${set.join(', ')}${advice}`);
 }
 
-function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, major: number): Finding {
+function podmanFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'address' | 'cpus'>): Finding {
   const found = `Podman ${info.version} at ${info.address}, ${info.cpus} CPUs`;
-  return Number.isNaN(major) || major < MIN_PODMAN
+  return isTooOld(info)
     ? fail('engine', `${found}: this version is too old.`, `Upgrade it to Podman ${MIN_PODMAN} or later.`)
     : ok('engine', found);
 }
@@ -144,15 +152,6 @@ function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, m
 export function modeFindings(
   info: Pick<EngineInfo, 'kind' | 'rootless' | 'liveRestore' | 'swarm'>,
 ): Finding[] {
-  const noSwarm = swarmObstacle(info);
-  if (noSwarm !== undefined)
-    return [
-      warn(
-        'engine mode',
-        `The engine cannot be a swarm: ${noSwarm}. Jobs that deploy to this machine fail.${info.kind === 'podman' ? ' Builds use no cache.' : ''}`,
-        'Nothing to do without such jobs; else name a manager as `docker:` of the deploy target in the installation file.',
-      ),
-    ];
   if (info.liveRestore && info.swarm !== 'inactive')
     return [
       fail(
@@ -161,15 +160,16 @@ export function modeFindings(
         'Remove "live-restore" from /etc/docker/daemon.json, or leave the swarm on this machine.',
       ),
     ];
-  if (info.swarm === 'worker')
-    return [
-      warn(
-        'engine mode',
-        'The engine is a swarm worker; deployments need a manager.',
-        'Set `docker:` of the deploy target in the installation file to a manager.',
-      ),
-    ];
-  return [];
+  // Live-restore without a swarm is right for a machine that only runs jobs.
+  const noSwarm = swarmObstacle({ ...info, liveRestore: false });
+  if (noSwarm === undefined) return [];
+  return [
+    warn(
+      'engine mode',
+      `The engine cannot be a swarm: ${noSwarm}. Jobs that deploy to this machine fail.${info.kind === 'podman' ? ' Builds use no cache.' : ''}`,
+      'Nothing to do without such jobs; else name a manager as `docker:` of the deploy target in the installation file.',
+    ),
+  ];
 }
 
 /** Without the helper image there is a finding already. */

@@ -13,12 +13,23 @@ const workerSchema = z.discriminatedUnion('kind', [
     configFile: z.string().optional(),
     docker: z.string().optional(),
   }),
-  z.object({ kind: z.literal('deploy'), target: z.string(), docker: z.string().optional() }),
+  /** All workers of a machine that was added. */
+  z.object({ kind: z.literal('machine'), name: z.string() }),
+  z.object({
+    kind: z.literal('deploy'),
+    target: z.string(),
+    docker: z.string().optional(),
+    permittedOnly: z.boolean().optional(),
+  }),
 ]);
 /** One worker of a process that has several. */
 export type WorkerSpec = z.infer<typeof workerSchema>;
 
-const requestSchema = z.object({ kind: z.literal('serve'), worker: workerSchema });
+const requestSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('serve'), worker: workerSchema }),
+  /** By the name of `workerName`. */
+  z.object({ kind: z.literal('dismiss'), name: z.string() }),
+]);
 export type ServeRequest = z.infer<typeof requestSchema>;
 
 const reportSchema = z.discriminatedUnion('kind', [
@@ -50,6 +61,7 @@ export function readWorkerState(value: unknown): WorkerState | undefined {
 /** As `davit up` and the log name it. */
 export function workerName(worker: WorkerSpec): string {
   if (worker.kind === 'control') return 'control';
+  if (worker.kind === 'machine') return `machine-${worker.name}`;
   if (worker.kind === 'deploy') return `deploy-${worker.target}`;
   return `worker-${worker.arches.join('+')}`;
 }

@@ -28,7 +28,7 @@ export class Machine {
   readonly #links: SharedLinks;
   readonly #close: () => Promise<void>;
   readonly #stopping = new AbortController();
-  readonly #workers = new Map<string, Promise<void>>();
+  readonly #workers = new Map<string, { ended: Promise<void>; stopping: AbortController }>();
   #fail: (error: unknown) => void = () => undefined;
   /** Rejects when the process has to be replaced by a new one. */
   readonly failed: Promise<never>;
@@ -59,9 +59,10 @@ export class Machine {
     const name = workerName(worker);
     if (this.#workers.has(name) || this.#stopping.signal.aborted) return Promise.resolve();
     const { report, log } = this.#options;
+    const stopping = new AbortController();
     return new Promise((resolve) => {
       const kept = keepWorker(this.#kept(name, worker), {
-        signal: this.#stopping.signal,
+        signal: AbortSignal.any([this.#stopping.signal, stopping.signal]),
         onReady: () => {
           report({ kind: 'ready', name });
           resolve();
@@ -72,9 +73,18 @@ export class Machine {
         },
       });
       const ended = kept.then(() => log(`${name} has ended`));
-      this.#workers.set(name, ended);
+      this.#workers.set(name, { ended, stopping });
       ended.catch((error: unknown) => this.#fail(error));
     });
+  }
+
+  /** Ends a worker as SIGTERM does: its jobs go on, for the next worker of its engine. */
+  async dismiss(name: string): Promise<void> {
+    const worker = this.#workers.get(name);
+    if (!worker) return;
+    worker.stopping.abort();
+    await worker.ended.catch(() => undefined); // `failed` has it
+    this.#workers.delete(name);
   }
 
   #kept(name: string, worker: WorkerSpec): KeptWorker {
@@ -88,9 +98,21 @@ export class Machine {
           const [{ run }, shared] = await Promise.all([import('../../../workers/control.ts'), linked()]);
           return run(shared);
         }
+        if (worker.kind === 'machine') {
+          const { runMachine } = await import('../machines/run-machine.ts');
+          return runMachine({
+            ...{ settings, ...hooks, name: worker.name },
+            log: (text) => log(`${name}: ${text}`),
+          });
+        }
         if (worker.kind === 'deploy') {
           const [{ run }, shared] = await Promise.all([import('../../../workers/deploy.ts'), linked()]);
-          return run({ ...shared, target: worker.target, dockerAddress: worker.docker });
+          return run({
+            ...shared,
+            target: worker.target,
+            dockerAddress: worker.docker,
+            permittedOnly: worker.permittedOnly,
+          });
         }
         const [{ run }, shared] = await Promise.all([import('../../../workers/arch.ts'), linked()]);
         return run({
@@ -108,7 +130,7 @@ export class Machine {
   /** MACHINE-2 */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.allSettled(this.#workers.values());
+    await Promise.allSettled([...this.#workers.values()].map(({ ended }) => ended));
     await this.#close();
     this.#options.log('the server has ended');
     await this.#links.close();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
+import type { Arch } from '../../plan/model/ids.ts';
 import type { RunFile } from '../../server/api.ts';
 import { CODE_EXTENSION } from '../../utils/code-extension.ts';
 import { endProcess } from './exec.ts';
@@ -22,7 +23,8 @@ const STOP_GRACE_MS = 40_000;
 const POLL_MS = 100;
 
 export interface DetachOptions {
-  swarm: boolean;
+  arches?: readonly Arch[] | undefined;
+  swarm: { make: boolean; use: boolean };
   separate?: boolean;
   /** Called with each line of progress during the start. */
   onLine(line: string): void;
@@ -58,7 +60,11 @@ async function startDetached(settings: Settings, options: DetachOptions): Promis
   const file = await open(log, 'a', 0o600);
   try {
     const flags = [
-      ...(options.swarm ? ['--swarm'] : []),
+      ...(options.arches ? ['--arch', options.arches.join(',')] : []),
+      // The caller has asked.
+      '--yes',
+      ...(options.swarm.make ? ['--swarm'] : []),
+      ...(options.swarm.use ? ['--use-swarm'] : []),
       ...(options.separate ? ['--separate-processes'] : []),
     ];
     const child = spawn(process.execPath, [...SMALL_HEAP, MAIN, 'up', ...flags], {

@@ -76,8 +76,19 @@ export class MachineProcess {
     }
   }
 
+  /** Takes a worker out of the process; its jobs go on. */
+  dismiss(worker: WorkerSpec): void {
+    const name = workerName(worker);
+    const at = this.#workers.findIndex((one) => workerName(one) === name);
+    if (at >= 0) this.#workers.splice(at, 1);
+    if (this.#listens) this.#send({ kind: 'dismiss', name });
+  }
+
   #tell(worker: WorkerSpec): void {
-    const request: ServeRequest = { kind: 'serve', worker };
+    this.#send({ kind: 'serve', worker });
+  }
+
+  #send(request: ServeRequest): void {
     this.#running?.send?.(request);
   }
 

@@ -68,6 +68,10 @@ export class Supervisor {
   get stopping(): boolean {
     return this.#stopping.signal.aborted;
   }
+  /** Aborts when `stop` is called. */
+  get stopped(): AbortSignal {
+    return this.#stopping.signal;
+  }
 
   processes(): { name: string; pid: number; mark?: string }[] {
     return this.#kept.flatMap(({ managed: { name }, running: { pid, mark } }) =>

@@ -1,16 +1,17 @@
 /**
- * The container engine of this machine: used as it is; on Debian as root it is installed and started if
- * needed.
+ * The container engine of this machine: used as it is, and started if needed. It is installed only on Debian and
+ * Ubuntu, as root, where there is no docker program at all.
  */
 import { spawn } from 'node:child_process';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dockerEngine } from '../../adapters/docker/index.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
-import type { Settings } from '../../config.ts';
+import { pinnedHosts, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { outputTail, runCommand, which } from '../process/exec.ts';
-import { installRecorded, isRoot, mayInstall } from './debian.ts';
+import type { Change } from './changes.ts';
+import { installRecorded, isDebianOrUbuntu, isRoot, packageChange } from './debian.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
 import { constant, retry } from '../../utils/retry.ts';
@@ -27,7 +28,11 @@ export interface LocalEngine {
 
 /** Connects to the engine once. Rejects with `engine/…`. */
 export async function askEngine(settings: Settings): Promise<LocalEngine> {
-  const engine = await dockerEngine({ address: settings.dockerHost, certPath: settings.dockerCertPath });
+  const engine = await dockerEngine({
+    address: settings.dockerHost,
+    certPath: settings.dockerCertPath,
+    pinnedHosts: pinnedHosts(settings),
+  });
   try {
     return { engine, info: await engine.info() };
   } catch (error) {
@@ -51,16 +56,55 @@ export async function ensureEngine(settings: Settings, progress: Progress): Prom
   if (!isRoot()) throw notUsable(await socketIsThere(), first);
   try {
     if (!(await which(settings, 'dockerd'))) {
-      if (!(await mayInstall())) throw new Error('Docker is not installed.');
+      await refuseToInstall(settings);
       await installRecorded(settings, progress, PACKAGES);
     }
     return await startEngine(settings, progress);
   } catch (cause) {
+    if (cause instanceof DavitError && cause.code === 'local/no-engine') throw cause;
     const why = messageOf(cause);
     throw new DavitError('local/no-engine', `No Docker engine at ${settings.dockerHost}: ${why}`, {
       cause,
     });
   }
+}
+
+/**
+ * The engine, started if it only has to be started, or the packages that would have to be installed. Rejects like
+ * `ensureEngine`.
+ */
+export async function foreseenEngine(
+  settings: Settings,
+  progress: Progress,
+): Promise<{ local: LocalEngine } | { change: Change | undefined }> {
+  try {
+    return { local: await askEngine(settings) };
+  } catch {
+    // The reason follows below, where it cannot be started or installed.
+  }
+  const isMissing = settings.dockerHost === DEFAULT_ENGINE && !(await which(settings, 'dockerd'));
+  if (!isMissing || !isRoot()) return { local: await ensureEngine(settings, progress) };
+  await refuseToInstall(settings);
+  return {
+    change: await packageChange(PACKAGES, 'the container engine, which is then started and kept running'),
+  };
+}
+
+/** Resolves where davit may install an engine. Rejects with `local/no-engine`, which says what to do. */
+async function refuseToInstall(settings: Settings): Promise<void> {
+  const client = await which(settings, 'docker');
+  const refuse = (why: string, hint: string): DavitError =>
+    new DavitError('local/no-engine', `No Docker engine responds at ${DEFAULT_ENGINE}. ${why}`, { hint });
+  if (client !== undefined)
+    throw refuse(
+      `${client} is installed, so davit installs none.`,
+      'Start the engine that belongs to it, or name one by DOCKER_HOST.',
+    );
+  if (!(await isDebianOrUbuntu()))
+    throw refuse(
+      'davit installs one on Debian and Ubuntu only.',
+      'Install Docker (https://docs.docker.com/engine/install) or Podman, or name an engine by DOCKER_HOST.',
+    );
 }
 
 function notUsable(socketThere: boolean, cause: unknown): DavitError {

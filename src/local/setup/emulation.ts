@@ -3,7 +3,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
 import { ARCHES, type Arch } from '../../plan/model/ids.ts';
 import { outputTail, runCommand } from '../process/exec.ts';
-import { installRecorded, isRoot, mayInstall } from './debian.ts';
+import type { Change } from './changes.ts';
+import { installRecorded, isRoot, mayInstall, packageChange } from './debian.ts';
 import type { Settings } from '../../config.ts';
 import { recordInstalled } from './install-record.ts';
 import type { Progress } from '../process/progress.ts';
@@ -13,6 +14,9 @@ const BINFMT = '/proc/sys/fs/binfmt_misc';
 const RULES = '/usr/lib/binfmt.d';
 /** The well-known image that registers QEMU; for systems without Debian's packages. */
 const BINFMT_IMAGE = 'tonistiigi/binfmt:qemu-v9.2.2';
+/** Compressed, of one architecture. */
+const BINFMT_SIZE = '38 MB';
+const QEMU_PACKAGE = 'qemu-user-static';
 const QEMU: Record<Arch, string> = { arm32: 'qemu-arm', arm64: 'qemu-aarch64', amd64: 'qemu-x86_64' };
 const BINFMT_NAMES: Record<Arch, string> = { arm32: 'arm', arm64: 'arm64', amd64: 'amd64' };
 
@@ -24,13 +28,16 @@ export interface Ability {
 }
 
 /** What the engine can run now, without changing anything. A worker verifies it when it starts. */
-export async function abilities(info: EngineInfo): Promise<Ability[]> {
+export async function abilities(info: Pick<EngineInfo, 'arch' | 'address'>): Promise<Ability[]> {
   const found: Ability[] = [];
   for (const arch of ARCHES) found.push({ arch, ...(await ability(info, arch)) });
   return found;
 }
 
-async function ability(info: EngineInfo, arch: Arch): Promise<Omit<Ability, 'arch'>> {
+async function ability(
+  info: Pick<EngineInfo, 'arch' | 'address'>,
+  arch: Arch,
+): Promise<Omit<Ability, 'arch'>> {
   if (arch === info.arch) return { how: 'native' };
   // Docker Desktop includes emulation; for other engines the check of the worker decides.
   if (!info.address.startsWith('unix://') || process.platform !== 'linux') return { how: 'emulated' };
@@ -57,6 +64,27 @@ async function isRegistered(arch: Arch): Promise<boolean> {
   }
 }
 
+/** The same for an engine that davit is to install on this machine. */
+export const engineToComeChanges = (arch: Arch): Promise<Change[]> =>
+  emulationChanges({ arch, address: 'unix:///var/run/docker.sock' });
+
+/** What `ensureEmulation` would change. */
+export async function emulationChanges(info: Pick<EngineInfo, 'arch' | 'address'>): Promise<Change[]> {
+  const missing = (await abilities(info)).filter((one) => one.how === 'none').map((one) => one.arch);
+  if (missing.length === 0) return [];
+  const why = `jobs for ${missing.join(' and ')} on this machine`;
+  const undo = 'echo -1 > /proc/sys/fs/binfmt_misc/NAME, or a restart of the machine';
+  const register: Change = { act: 'register', what: 'QEMU with the kernel (binfmt_misc)', why, undo };
+  if (!(await mayInstall())) {
+    const what = `QEMU with the kernel (binfmt_misc), by a privileged container of ${BINFMT_IMAGE}`;
+    return [{ ...register, what, size: `${BINFMT_SIZE} to download` }];
+  }
+  const rules = await namesIn(RULES);
+  const hasRules = missing.every((arch) => rules.includes(`${QEMU[arch]}.conf`));
+  const packages = hasRules ? undefined : await packageChange([QEMU_PACKAGE], why);
+  return packages ? [packages, register] : [register];
+}
+
 /**
  * Sets up missing emulation if the kernel and this user allow it. Never rejects: it reports what is still
  * missing.
@@ -65,8 +93,9 @@ export async function ensureEmulation(
   settings: Pick<Settings, 'home'>,
   local: { engine: Engine; info: EngineInfo },
   progress: Progress,
+  wanted: readonly Arch[] = ARCHES,
 ): Promise<Ability[]> {
-  const before = await abilities(local.info);
+  const before = (await abilities(local.info)).filter((one) => wanted.includes(one.arch));
   const missing = before.filter((one) => one.how === 'none').map((one) => one.arch);
   if (missing.length === 0) return before;
   let why = '';
@@ -77,7 +106,7 @@ export async function ensureEmulation(
   } catch (error) {
     why = messageOf(error);
   }
-  const after = await abilities(local.info);
+  const after = (await abilities(local.info)).filter((one) => wanted.includes(one.arch));
   return after.map((one) => (one.how === 'none' && why ? { ...one, reason: why } : one));
 }
 
@@ -91,7 +120,7 @@ async function registerHere(
 ): Promise<void> {
   const rules = await namesIn(RULES);
   if (!missing.every((arch) => rules.includes(`${QEMU[arch]}.conf`)))
-    await installRecorded(settings, progress, ['qemu-user-static']);
+    await installRecorded(settings, progress, [QEMU_PACKAGE]);
   if (!isRoot()) return;
   progress.note(`Registering QEMU with the kernel for ${missing.join(' and ')} (binfmt_misc).`);
   if (!(await namesIn(BINFMT)).includes('register')) {

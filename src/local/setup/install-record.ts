@@ -18,6 +18,8 @@ const recordSchema = z.object({
   emulation: z.array(z.enum(ARCHES)).default([]),
   /** The engine was made a swarm. */
   swarm: z.boolean().default(false),
+  /** A person has allowed the use of a swarm that davit did not make. */
+  usedSwarm: z.boolean().default(false),
   /** The gateway bridge of the swarm, bound to 127.0.0.1. */
   gateway: z.boolean().default(false),
 });
@@ -42,6 +44,7 @@ export function recordInstalled(settings: Home, change: Partial<InstallRecord>):
     packages: [...new Set([...before.packages, ...(change.packages ?? [])])],
     emulation: [...new Set([...before.emulation, ...(change.emulation ?? [])])],
     swarm: change.swarm ?? before.swarm,
+    usedSwarm: change.usedSwarm ?? before.usedSwarm,
     gateway: change.gateway ?? before.gateway,
   };
   const path = pathOf(settings);

@@ -14,6 +14,8 @@ export interface FoundInstallation {
   /** Absolute; undefined if there is none and the defaults for one machine apply. */
   path?: string;
   installation: Installation;
+  /** Its target is the machine's own engine, because no file names another. */
+  ownTarget: boolean;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface FoundInstallation {
  */
 export async function readInstallation(settings: Settings): Promise<FoundInstallation> {
   const path = await findInstallation(settings);
-  if (!path) return { installation: withTarget(installationSchema.parse({ default_arch: hostArch() })) };
+  if (!path) return withTarget(installationSchema.parse({ default_arch: hostArch() }));
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -30,19 +32,21 @@ export async function readInstallation(settings: Settings): Promise<FoundInstall
     throw new DavitError('installation/invalid', `${path} cannot be read.`, { cause });
   }
   const parsed = parseInstallation(text, path);
-  if (parsed.ok) return { path, installation: withTarget(parsed.value) };
+  if (parsed.ok) return { path, ...withTarget(parsed.value) };
   throw new DavitError('installation/invalid', parsed.problems.map(problemText).join('\n'));
 }
 
-/** Without targets in the file, the machine's own engine is the target. */
 /**
- * The target of a machine without an installation file belongs to its operator: services that an earlier
- * davit of this machine has left there are adopted.
+ * Without targets in the file, the machine's own engine is the target. It belongs to the machine's operator: services
+ * that an earlier davit of this machine has left there are adopted.
  */
-const withTarget = (installation: Installation): Installation =>
+const withTarget = (installation: Installation): Omit<FoundInstallation, 'path'> =>
   installation.targets.length > 0
-    ? installation
-    : { ...installation, targets: [targetSchema.parse({ name: LOCAL_TARGET, adopt: true })] };
+    ? { installation, ownTarget: false }
+    : {
+        installation: { ...installation, targets: [targetSchema.parse({ name: LOCAL_TARGET, adopt: true })] },
+        ownTarget: true,
+      };
 
 /** Jobs that name no architecture run natively. */
 const hostArch = (): Arch =>

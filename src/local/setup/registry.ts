@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { which } from '../process/exec.ts';
+import type { Change } from './changes.ts';
 import { installRecorded, mayInstall } from './debian.ts';
 import type { LocalEngine } from './docker.ts';
 import { logPath, RANKS, startProcess, until, type ManagedProcess } from '../process/managed-process.ts';
@@ -18,6 +19,8 @@ import { responds } from '../process/run-file.ts';
 import { TOKEN_ISSUER, TOKEN_SERVICE } from '../../server/registry/token-path.ts';
 
 const PROGRAMS = ['docker-registry', 'registry'];
+/** Compressed, of one architecture. */
+const REGISTRY_SIZE = '10 MB';
 const PULL_MS = 60_000;
 const GRACE_MS = 5_000;
 
@@ -68,6 +71,17 @@ export async function ensureRegistryProgram(
   const installed = await findProgram(settings);
   if (installed) return installed;
   throw new DavitError('local/no-registry', 'docker-registry is installed, but is not on the PATH.');
+}
+
+/** What `ensureRegistryProgram` would change. `local`: undefined before there is an engine. */
+export async function registryChanges(settings: Settings, local?: LocalEngine): Promise<Change[]> {
+  if (await findProgram(settings)) return [];
+  if (local && (await local.engine.inspectImage(REGISTRY_IMAGE))) return [];
+  const instead = (await mayInstall())
+    ? ". Where it cannot be pulled, Debian's package docker-registry, 5 MB"
+    : '';
+  const why = `the registry of this machine${instead}`;
+  return [{ act: 'download', what: `image ${REGISTRY_IMAGE}`, size: REGISTRY_SIZE, why }];
 }
 
 async function findProgram(settings: Settings): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import type { MachineReport } from './fleet.ts';
 import { isArch, type Arch } from './ids.ts';
 import { storable } from './text.ts';
 
@@ -32,7 +33,7 @@ export function nameProblem(name: string, chars = NAME_CHARS): string | undefine
 const sendable = (name: string): string => storable(name).slice(0, NAME_CHARS).toWellFormed();
 
 /** What the server knows about one worker; workers report themselves. */
-export interface WorkerReport {
+export interface WorkerReport extends MachineReport {
   id: string;
   hostId: string;
   hostName: string;

@@ -56,6 +56,8 @@ export interface ForgeRefsRecord<Protection = unknown> {
 
 /** Tokens of workers that the server has made. The server alone reads and writes it. */
 export const WORKER_TOKENS_RECORD = 'worker-tokens/all';
+/** What the server knows of its machines. It alone reads and writes it. */
+export const FLEET_RECORD = 'fleet/book';
 /** Since when messages without a proof do not count. */
 export const PROOFS_RECORD = 'proofs/required';
 /** Sessions of browsers whose users have logged out: id, and when it would have been over (epoch ms). */
@@ -67,6 +69,7 @@ export interface EndedSessions {
 export const SERVER_ONLY_PREFIXES = [
   'worker-tokens/',
   'proofs/',
+  'fleet/',
   'deploy-tokens/',
   'deliveries/',
   'sessions/',

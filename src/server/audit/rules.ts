@@ -48,6 +48,9 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
     body: ['name', 'id'],
     answer: ['revoked'],
   },
+  'POST /api/v1/fleet/checks': { action: 'fleet.check', answer: ['since'] },
+  'POST /api/v1/fleet/drain': { action: 'worker.drain', body: ['name', 'off'] },
+  'POST /api/v1/fleet/remove': { action: 'worker.remove', body: ['name', 'force'], answer: ['revoked'] },
   'POST /api/v1/deploy-tokens/:id/revoke': {
     action: 'deploy-token.revoke',
     answer: ['target', 'repository'],
@@ -75,6 +78,7 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
   [`POST ${INTERNAL}/logs/state`]: { action: 'log.read', summed: true },
   [`POST ${INTERNAL}/logs/read`]: { action: 'log.read', summed: true },
   [`POST ${INTERNAL}/workers`]: { action: 'worker.report', body: ['id', 'version'], summed: true },
+  [`POST ${INTERNAL}/workers/leave`]: { action: 'worker.leave', body: ['id'], summed: true },
   [`POST ${INTERNAL}/attempts`]: { action: 'attempt.token', body: LOG, summed: true },
   [`POST ${INTERNAL}/seal`]: { action: 'value.seal', summed: true },
   [`POST ${INTERNAL}/unseal`]: { action: 'value.open', summed: true },

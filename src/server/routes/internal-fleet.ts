@@ -5,8 +5,11 @@ import type { ServerDeps } from '../deps.ts';
 
 export function internalFleetRoutes(app: FastifyInstance, { fleet, facts }: ServerDeps): void {
   const config = { access: 'worker' } as const;
-  app.post(`${INTERNAL}/workers`, { config }, async ({ body }) => {
-    await fleet.report(BODIES.report.parse(body));
+  app.post(`${INTERNAL}/workers`, { config }, async ({ body, worker }) =>
+    fleet.report(BODIES.report.parse(body), worker?.machine?.name),
+  );
+  app.post(`${INTERNAL}/workers/leave`, { config }, async ({ body }) => {
+    await fleet.leave(BODIES.leave.parse(body).id);
     return {};
   });
   app.get(`${INTERNAL}/workers`, { config: { access: 'control' } }, async () => fleet.live());

@@ -19,6 +19,8 @@ export interface WorkerToken extends WorkerScope {
   token_sha256: string;
   /** A control worker's: it runs workflows, and is trusted with every record. */
   control?: true;
+  /** It counts until then, epoch ms; without, until it is revoked. */
+  until?: number;
   /** Who made it, and when (epoch ms). */
   by: string;
   at: number;

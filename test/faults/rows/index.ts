@@ -40,6 +40,7 @@ import { exits } from './37-exits.ts';
 import { logFlood } from './38-log-flood.ts';
 import { rotation } from './39-rotation.ts';
 import { forgeAway } from './40-forge-away.ts';
+import { upgrade } from './41-upgrade.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -86,4 +87,5 @@ export const ROWS: readonly Row[] = [
   liveRestoreSwarm,
   hostLost,
   hostReturns,
+  upgrade,
 ];

@@ -24,6 +24,8 @@ export interface Row {
   lane?: Lane;
   /** Why it needs a process for each part: with one process it does not run. */
   separate?: string;
+  /** It begins with the version before, in a davit of its own. */
+  before?: true;
   /** Mostly waits: runs in `npm run faults` only, not in `npm test`. */
   long?: true;
   /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */

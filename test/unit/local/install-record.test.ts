@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readInstallRecord, recordInstalled } from '../../../src/local/setup/install-record.ts';
 
-const EMPTY = { packages: [], emulation: [], swarm: false, gateway: false };
+const EMPTY = { packages: [], emulation: [], swarm: false, usedSwarm: false, gateway: false };
 let home = '';
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'davit-record-'));
@@ -24,6 +24,7 @@ test('entries add up, each once, also in a home that is not there yet', () => {
     packages: ['docker.io', 'qemu-user-static'],
     emulation: ['arm32'],
     swarm: true,
+    usedSwarm: false,
     gateway: false,
   });
 });

@@ -6,6 +6,7 @@ export type EngineAddress =
   | { kind: 'unix'; path: string }
   | { kind: 'tcp'; host: string; port: number; tls: boolean }
   | { kind: 'ssh'; user?: string; host: string; port?: number; socket: string };
+export type SshAddress = Extract<EngineAddress, { kind: 'ssh' }>;
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])$/;
 const USER = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/;

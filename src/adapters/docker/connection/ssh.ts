@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../../errors.ts';
 import { removeTempFolder, tempFolder } from '../../temp.ts';
 import { oneLine } from '../../text.ts';
-import type { EngineAddress } from './address.ts';
+import type { SshAddress } from './address.ts';
 
 const READY_MS = 30_000;
 const LOOK_MS = 20;
@@ -23,19 +23,20 @@ const INITIAL_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 30_000;
 const MAX_WORDS = 4_000;
 
-type SshAddress = Extract<EngineAddress, { kind: 'ssh' }>;
 export interface SshOptions {
   address: SshAddress;
   /** As it was configured, for messages. */
   shown: string;
   knownHosts?: string;
+  /** Name of its key in `knownHosts`; the host's if absent. */
+  hostKeyAlias?: string;
   /** Ports of this machine's loopback that are forwarded to the engine's loopback: the registry. */
   reversePorts: number[];
 }
 
 /** Arguments of ssh. Pure. Throws `engine/address` for a path that cannot be written in ssh's options. */
 export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: string): string[] {
-  const { address, knownHosts } = options;
+  const { address, knownHosts, hostKeyAlias } = options;
   if (knownHosts !== undefined && /["\\\r\n\0%$]/.test(knownHosts))
     throw new DavitError(
       'engine/address',
@@ -58,6 +59,7 @@ export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: st
     ...(knownHosts === undefined
       ? []
       : [`UserKnownHostsFile="${knownHosts}"`, 'GlobalKnownHostsFile=/dev/null']),
+    ...(hostKeyAlias === undefined ? [] : [`HostKeyAlias=${hostKeyAlias}`]),
   ];
   return [
     '-N',
@@ -66,11 +68,16 @@ export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: st
     '-L',
     `${localSocket}:${address.socket}`,
     ...options.reversePorts.flatMap((port) => ['-R', `127.0.0.1:${port}:127.0.0.1:${port}`]),
-    ...(address.port === undefined ? [] : ['-p', String(address.port)]),
-    '--',
-    `${address.user === undefined ? '' : `${address.user}@`}${address.host.replace(/^\[|\]$/g, '')}`,
+    ...sshDestination(address),
   ];
 }
+
+/** The last arguments of ssh, before a possible command. */
+export const sshDestination = ({ user, host, port }: SshAddress): string[] => [
+  ...(port === undefined ? [] : ['-p', String(port)]),
+  '--',
+  `${user === undefined ? '' : `${user}@`}${host.replace(/^\[|\]$/g, '')}`,
+];
 
 /** SSH-3, for a parent that is killed: runs "$@" for as long as standard input is open. */
 const WHILE_PARENT_LIVES =

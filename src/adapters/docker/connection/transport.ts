@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../../errors.ts';
 import { printable } from '../../text.ts';
-import { parseEngineAddress } from './address.ts';
+import { parseEngineAddress, type SshAddress } from './address.ts';
+import { hostAlias, pinnedKey } from './host-keys.ts';
 import { EngineApi, type ModemTarget } from '../api.ts';
 import { SshTunnel } from './ssh.ts';
 
@@ -14,6 +15,8 @@ export interface EngineOptions {
   certPath?: string;
   /** File of trusted ssh host keys; the user's own if absent. */
   knownHosts?: string;
+  /** davit's own file of pinned keys: where it names the host, it alone counts. */
+  pinnedHosts?: string;
   /** For ssh: ports of this machine's loopback that are forwarded to the engine's loopback (the registry). */
   reversePorts?: number[];
 }
@@ -36,12 +39,26 @@ export async function connect(options: EngineOptions): Promise<Connection> {
     if (!address.tls) return direct({ ...target, protocol: 'http' });
     return direct({ ...target, protocol: 'https', ...(await certificates(options.certPath)) });
   }
-  const { knownHosts, reversePorts = [] } = options;
-  const tunnel = await SshTunnel.create({ address, shown, knownHosts, reversePorts });
+  const { reversePorts = [] } = options;
+  const tunnel = await SshTunnel.create({
+    address,
+    shown,
+    reversePorts,
+    ...(await hostKeys(options, address)),
+  });
   return {
     api: new EngineApi(shown, { socketPath: tunnel.socketPath }, () => tunnel.assure()),
     close: () => tunnel.close(),
   };
+}
+
+/** Which file of ssh host keys counts for this host. */
+async function hostKeys(
+  { knownHosts, pinnedHosts }: EngineOptions,
+  address: SshAddress,
+): Promise<{ knownHosts?: string | undefined; hostKeyAlias?: string }> {
+  if (pinnedHosts === undefined || !(await pinnedKey(pinnedHosts, address))) return { knownHosts };
+  return { knownHosts: pinnedHosts, hostKeyAlias: hostAlias(address) };
 }
 
 async function certificates(

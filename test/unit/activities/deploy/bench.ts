@@ -78,6 +78,7 @@ export function fakeTarget(
           }
         : nothing;
     },
+    nodes: async () => [],
     remove: async () => undefined,
   };
   return { target, calls, set: (state: Partial<TargetState>) => (now = { ...now, ...state }) };

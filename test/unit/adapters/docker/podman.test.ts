@@ -39,11 +39,14 @@ test('it is recognised', () => {
     store: 'classic',
     inspectsPlatform: false,
   });
-  const info = engineInfoOf(INFO, VERSION, 'a');
+  const info = engineInfoOf(INFO, VERSION, { address: 'a' });
   expect(info).toMatchObject({ kind: 'podman', version: '4.3.1', rootless: false, swarm: 'inactive' });
   expect(swarmObstacle(info)).toBe('Podman has no swarm');
   const rootless = { ...INFO, SecurityOptions: ['name=seccomp,profile=default', 'name=rootless'] };
-  expect(engineInfoOf(rootless, { Arch: 'amd64' }, 'a')).toMatchObject({ kind: 'docker', rootless: true });
+  expect(engineInfoOf(rootless, { Arch: 'amd64' }, { address: 'a' })).toMatchObject({
+    kind: 'docker',
+    rootless: true,
+  });
 });
 
 const inspected = (Status: string) => ({

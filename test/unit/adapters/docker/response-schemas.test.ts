@@ -193,7 +193,7 @@ test('a 32-bit system on a 64-bit kernel is arm32', () => {
     MemTotal: 1,
     Architecture: 'aarch64',
   };
-  expect(engineInfoOf(info, { Arch: 'arm' }, 'unix:///x')).toMatchObject({
+  expect(engineInfoOf(info, { Arch: 'arm' }, { address: 'unix:///x' })).toMatchObject({
     arch: 'arm32',
     swarm: 'inactive',
   });

@@ -1,0 +1,111 @@
+/** Runs `davit worker add`: its questions, its lines, and what comes after. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DavitError } from '../errors.ts';
+import { addMachine, type AddRequest, type Added } from '../local/machines/add.ts';
+import { MACHINE_NAME, type MachineRecord } from '../local/machines/record.ts';
+import type { Finding } from '../local/doctor/check.ts';
+import { liveRun } from '../local/process/run-file.ts';
+import type { WorkerReport } from '../plan/model/queues.ts';
+import type { ApiClient } from './client/api-client.ts';
+import { printJson, type Cli } from './cli.ts';
+import { withLocalAddresses } from './commands/worker.ts';
+import type { WorkerAddOptions } from './commands/worker-add.ts';
+import { confirmed } from './confirm.ts';
+import { withServer } from './connect.ts';
+import { findingLines } from './view/finding-lines.ts';
+
+/** A worker starts within seconds; a first image may have to be made. */
+const START_MS = 60_000;
+const LOOK_MS = 250;
+
+export async function runWorkerAdd(cli: Cli, name: string, options: WorkerAddOptions): Promise<void> {
+  if (!MACHINE_NAME.test(name))
+    throw new DavitError('usage/invalid', 'A name has letters, digits, ".", "_" and "-".');
+  const settings = await withLocalAddresses(cli.settings);
+  const runs = await runsBy(cli);
+  const say = (text: string): void => (options.json ? cli.io.err(text) : cli.io.out(text));
+  const onFinding = (finding: Finding): void =>
+    say(findingLines(finding, options.json ? cli.io.errColor : cli.io.outColor));
+  await withServer(cli, async (server) => {
+    const added = await addMachine(requestOf(name, options, runs), {
+      settings,
+      server,
+      confirm: cli.io.interactive ? (text) => confirmed(cli, text) : undefined,
+      onFinding,
+    });
+    const started = await untilStarted(server, added.record);
+    if (started) onFinding(started);
+    const notes = notesOf(added.record, await server.workers());
+    if (options.json) return printJson(cli, { ...added, notes });
+    return say(summary(added, notes));
+  });
+}
+
+/** `davit up` of this home, if it is the server's. */
+async function runsBy(cli: Cli): Promise<MachineRecord['runs']> {
+  const run = await liveRun(cli.settings);
+  const here = run && (cli.settings.serverUrl ?? run.server) === run.server;
+  return here ? 'up' : 'command';
+}
+
+function requestOf(name: string, options: WorkerAddOptions, runs: MachineRecord['runs']): AddRequest {
+  return {
+    name,
+    docker: options.docker,
+    certPath: options.certs,
+    arches: options.arch,
+    emulation: options.emulation,
+    target: options.deploy,
+    runs,
+    hostKey: options.hostKey,
+    wishes: {
+      tags: options.tags,
+      slots: options.slots,
+      variant: options.variant,
+      projects: options.project,
+      protected_only: options.protectedOnly,
+      forks: options.forks,
+    },
+  };
+}
+
+/** Undefined where nothing starts it now. */
+async function untilStarted(server: ApiClient, record: MachineRecord): Promise<Finding | undefined> {
+  if (record.runs !== 'up') return undefined;
+  const isOurs = (one: WorkerReport): boolean =>
+    one.seenAt >= record.changedAt &&
+    (record.arches.length > 0
+      ? one.hostId === record.hostId && record.arches.every((arch) => one.arches.includes(arch))
+      : record.target !== undefined && one.targets.includes(record.target));
+  for (const end = performance.now() + START_MS; performance.now() < end; await delay(LOOK_MS))
+    if ((await server.workers()).some(isOurs)) return { name: 'worker', verdict: 'ok', found: 'takes jobs' };
+  return {
+    name: 'worker',
+    verdict: 'warn',
+    found: 'It has not started within a minute; davit tries again.',
+    remedy: "Its log is `log/davit.log` in davit's home.",
+  };
+}
+
+/** What the person should know of the rest of the fleet. */
+function notesOf(record: MachineRecord, workers: readonly WorkerReport[]): string[] {
+  const notes: string[] = [];
+  const native = record.emulation ? [] : record.arches;
+  for (const arch of native)
+    for (const one of workers)
+      if (one.emulated.includes(arch) && one.hostId !== record.hostId)
+        notes.push(
+          `${one.hostName} emulates ${arch} and takes jobs of the same queue. \`davit up --arch\` there, with its own architecture alone, ends that.`,
+        );
+  if (record.runs === 'command') notes.push(`Start its worker with: davit worker --machine ${record.name}`);
+  return notes;
+}
+
+function summary({ record, isNew, changed }: Added, notes: readonly string[]): string {
+  const did = isNew
+    ? `${record.name} is added.`
+    : changed.length === 0
+      ? `${record.name} is as it was.`
+      : `${record.name} has changed: ${changed.join('; ')}.`;
+  return [did, ...notes].map((line) => `${line}\n`).join('');
+}

@@ -1,0 +1,36 @@
+/** What a set-up changes on this machine, as it is told to a person before anything is changed. */
+
+export interface Change {
+  act: 'install' | 'download' | 'register' | 'initialise';
+  /** `Debian packages docker.io iptables` */
+  what: string;
+  why: string;
+  /** `64 MB` */
+  size?: string;
+  /** How a person takes it back by hand, beside `davit down --purge`. */
+  undo?: string;
+}
+
+/** Lines for a terminal, one or two for each change. */
+export function changesText(changes: readonly Change[]): string {
+  return changes
+    .map(({ act, what, why, size, undo }) => {
+      const amount = size === undefined ? '' : `, ${size}`;
+      const back = undo === undefined ? '' : ` Undo: ${undo}`;
+      return `  ${act.padEnd(11)} ${what}${amount}\n  ${''.padEnd(11)} ${why}.${back}\n`;
+    })
+    .join('');
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB'] as const;
+
+/** `64 MB`, in the units that package managers use. */
+export function sizeText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1_000 && unit < UNITS.length - 1) {
+    value /= 1_000;
+    unit += 1;
+  }
+  return `${value < 10 && unit > 0 ? value.toFixed(1) : value.toFixed(0)} ${UNITS[unit] ?? ''}`;
+}
