@@ -231,6 +231,8 @@ export const installationSchema = z.strictObject({
         .default(16 * 1_024 * 1_024),
       /** Logs of pipelines that ended longer ago are removed; by default they are kept. */
       log_age: anyDuration.optional(),
+      /** Images that builds handed to later jobs are removed when their pipeline ended longer ago. Default: kept. */
+      image_age: anyDuration.optional(),
       /** Sources of pipelines that ended longer ago are removed: their jobs cannot be retried then. Default: kept. */
       source_age: anyDuration.optional(),
       /** Artifacts without `expire_in` expire after this time; `never`: they are kept. */

@@ -10,7 +10,7 @@ import { uploadPack } from './adapters/git/upload-pack.ts';
 import { PROOFS_RECORD } from './plan/model/records.ts';
 import { readAuthority } from './adapters/authorities.ts';
 import { RegistryHttp } from './adapters/registry/http.ts';
-import { imageUsage } from './adapters/registry/usage.ts';
+import { imageUsage, placeOf, removeImage, repositoriesOf, taggedImages } from './adapters/registry/usage.ts';
 import type {
   ForgeRefs,
   KeyRing,
@@ -74,11 +74,16 @@ export function wireOwnImages(own: {
   caFile?: string | undefined;
   sign(scope: string): string;
 }): OwnImages {
+  const http = async (): Promise<RegistryHttp> => {
+    const ca = own.caFile === undefined ? undefined : await readAuthority(own.caFile);
+    return new RegistryHttp({ ...own, ca, patienceMs: OWN_REGISTRY_MS });
+  };
   return {
-    async usage() {
-      const ca = own.caFile === undefined ? undefined : await readAuthority(own.caFile);
-      return imageUsage(new RegistryHttp({ ...own, ca, patienceMs: OWN_REGISTRY_MS }));
-    },
+    usage: async () => imageUsage(await http()),
+    repositories: async () =>
+      (await repositoriesOf(await http())).map((name) => ({ name, ...placeOf(name) })),
+    tags: async (repository) => taggedImages(await http(), repository),
+    remove: async (repository, digest) => removeImage(await http(), repository, digest),
   };
 }
 /** A person waits for it. */

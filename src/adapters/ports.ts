@@ -59,6 +59,10 @@ export interface Collected {
   kept: number;
   /** If logs have an age. */
   logs?: { pipelines: number; bytes: number };
+  /** Manifests in davit's registry, if images have an age. */
+  images?: number;
+  /** Why none were removed. */
+  imagesProblem?: string;
 }
 /** Bytes on the server's disk. */
 export interface ProjectUsage {
@@ -105,6 +109,16 @@ export interface ShownImages {
 export interface OwnImages {
   /** Rejects with `registry/unreachable`, `registry/failed`, `registry/denied`. */
   usage(): Promise<ImageUsage>;
+  repositories(): Promise<{ name: string; project: string; kind: ImageKind }[]>;
+  tags(repository: string): Promise<TaggedImage[]>;
+  /** With all tags of that digest in the repository. */
+  remove(repository: string, digest: string): Promise<void>;
+}
+export interface TaggedImage {
+  tag: string;
+  digest: string;
+  /** Manifests of an index. */
+  lists: string[];
 }
 
 /**

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { FORKS } from '../../match/image-permission.ts';
 import { RESERVED } from '../../match/project-repositories.ts';
-import type { ImageKind, ImageUsage, ProjectImages } from '../ports.ts';
+import type { ImageKind, ImageUsage, ProjectImages, TaggedImage } from '../ports.ts';
 import type { RegistryHttp } from './http.ts';
 import { ACCEPT, describeManifest, isIndex, partsOf, type Part } from './manifest.ts';
 
@@ -133,6 +133,28 @@ export async function manifestOf(
     what: `read ${repository} ${reference}`,
   });
   return answer.status === 404 ? undefined : answer;
+}
+
+/** What each tag leads to; one that was removed meanwhile is left out. */
+export async function taggedImages(http: RegistryHttp, repository: string): Promise<TaggedImage[]> {
+  const found: TaggedImage[] = [];
+  for (const tag of await tagsOf(http, repository)) {
+    const manifest = await manifestOf(http, repository, tag);
+    if (!manifest) continue;
+    const { digest, mediaType } = describeManifest(manifest.body, manifest.contentType);
+    const lists = isIndex(mediaType) ? partsOf(manifest.body).map((part) => part.digest) : [];
+    found.push({ tag, digest, lists });
+  }
+  return found;
+}
+
+export async function removeImage(http: RegistryHttp, repository: string, digest: string): Promise<void> {
+  await http.ask({
+    method: 'DELETE',
+    path: `${repository}/manifests/${digest}`,
+    scope: `repository:${repository}:delete`,
+    what: `remove ${repository}@${digest}`,
+  });
 }
 
 function read<T>(schema: z.ZodType<T>, body: Buffer): T {

@@ -201,7 +201,7 @@ describe('the disk of a project', () => {
     const made: Record<string, Digest> = {};
     const ended = async (iid: number, days: number, more: object = {}, source = `source ${iid}`) => {
       made[source] = await old(source);
-      const spec = await old({ source: made[source], script: await old(`script ${iid}`) });
+      const spec = await old({ source: made[source], script: await old(`script of ${source}`) });
       const plan = await old({ jobs: [{ spec }] });
       const record = await old({ plan, trigger: { sourceBlob: made[source] } });
       const of = { id: `table/${iid}`, number: iid, project: 'table', ref: 'main', sha: 'a', source: 'push' };

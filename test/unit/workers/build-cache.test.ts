@@ -1,5 +1,6 @@
 /** The build cache of an engine, as a worker measures and bounds it. */
 import { expect, test, vi } from 'vitest';
+import { BODIES } from '../../../src/adapters/http/wire.ts';
 import { watchBuildCache } from '../../../workers/parts/build-cache.ts';
 
 /** An engine that keeps what it is told to keep, and one build's part that nothing removes. */
@@ -21,6 +22,13 @@ const trouble = (error: unknown): void => {
   throw error;
 };
 
+test('the server takes it from the report of a worker', () => {
+  const none = { arches: [], emulated: [], tags: [], targets: [], deviceTags: [] };
+  const worker = { id: 'w', hostId: 'h', hostName: 'n', slots: 1, version: '1', ...none };
+  const buildCache = { bytes: 9, unusedBytes: 4, maxBytes: 10 };
+  expect(BODIES.report.parse({ ...worker, buildCache })).toEqual({ ...worker, buildCache });
+  expect(BODIES.report.parse(worker)).toEqual(worker);
+});
 test('without a bound it is measured, and nothing is removed', async () => {
   const engine = engineWith(900);
   const watch = watchBuildCache({ engine, trouble, everyMs: 1 });

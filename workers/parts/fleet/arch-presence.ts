@@ -35,6 +35,7 @@ export interface ArchPresenceOptions {
 export class ArchPresence {
   readonly gate = new Gate();
   readonly jobs: RunningJobs;
+  /** As it was measured last. */
   readonly #options: ArchPresenceOptions;
   readonly #startedAt: number;
   readonly #watch: EngineWatch;
