@@ -35,7 +35,6 @@ export interface ArchPresenceOptions {
 export class ArchPresence {
   readonly gate = new Gate();
   readonly jobs: RunningJobs;
-  /** As it was measured last. */
   readonly #options: ArchPresenceOptions;
   readonly #startedAt: number;
   readonly #watch: EngineWatch;
