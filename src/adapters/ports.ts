@@ -116,7 +116,8 @@ export interface OwnImages {
 }
 export interface TaggedImage {
   tag: string;
-  digest: string;
+  /** Undefined: it leads nowhere, or was removed meanwhile. */
+  digest?: string;
   /** Manifests of an index. */
   lists: string[];
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Collected } from '../adapters/ports.ts';
 import { DavitError } from '../errors.ts';
 import { collectImages } from './image-collection.ts';
+import { allStoppers } from './needed-pipelines.ts';
 import type { PipelineId } from '../plan/model/ids.ts';
 import type { ServerDeps } from './deps.ts';
 
@@ -27,8 +28,7 @@ export async function collectOnce(deps: Deps, dryRun: boolean, now = Date.now())
   const { log_age: age, source_age: sourceAge } = deps.facts().config.limits;
   const before = Math.min(oldest, now) - MARGIN_MS;
   const logsBefore = age === undefined ? {} : { logsBefore: now - age };
-  const open = sourceAge === undefined ? undefined : await openPipelines(deps);
-  // A pipeline that is retried after its end is open again, and needs its source.
+  const open = sourceAge === undefined ? undefined : await neededPipelines(deps);
   const sources =
     sourceAge === undefined || !open ? {} : { sourcesBefore: Math.min(now - sourceAge, before), open };
   const collected = await deps.collect({ now, before, dryRun, ...logsBefore, ...sources });
@@ -51,10 +51,14 @@ async function oldImages(
   }
 }
 
-/** Undefined if there are too many to know them all. */
-async function openPipelines({ workflows }: Deps): Promise<PipelineId[] | undefined> {
-  const listed = await workflows.list({ limit: MAX_LISTED });
-  return listed.length < MAX_LISTED ? listed.filter((one) => one.open).map(({ id }) => id) : undefined;
+/**
+ * A pipeline that is retried after its end is open again, and one that stops an environment will be: both need their
+ * sources. Undefined if there are too many to know them all.
+ */
+async function neededPipelines(deps: Deps): Promise<PipelineId[] | undefined> {
+  const listed = await deps.workflows.list({ limit: MAX_LISTED });
+  if (listed.length >= MAX_LISTED) return undefined;
+  return [...listed.filter((one) => one.open).map(({ id }) => id), ...(await allStoppers(deps))];
 }
 
 /** Collects four times a day until stopped; a failed collection is retried the next time. */

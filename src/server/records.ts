@@ -1,6 +1,7 @@
 /** Reads ended pipelines as `recordPipeline` has written them. */
-import type { PipelineId } from '../plan/model/ids.ts';
+import type { Digest, PipelineId } from '../plan/model/ids.ts';
 import type { Plan } from '../plan/model/plan.ts';
+import type { JobSpec } from '../plan/model/spec.ts';
 import {
   pipelineRecordName,
   type PipelineEntry,
@@ -34,3 +35,17 @@ export async function planOf(deps: RecordDeps, record: PipelineRecord): Promise<
 
 export const jsonOf = async (deps: Pick<RecordDeps, 'blobs'>, digest: `sha256:${string}`): Promise<unknown> =>
   JSON.parse(Buffer.from(await deps.blobs.getBytes(digest, MAX_BYTES)).toString('utf8'));
+
+/**
+ * Makes the sources of a plan young, as if they had just been stored: a collection that runs now leaves them, and the
+ * next one knows that the pipeline is open.
+ */
+export async function keepSources(deps: Pick<RecordDeps, 'blobs'>, plan: Plan): Promise<void> {
+  const sources = new Set<Digest>();
+  for (const { spec } of plan.jobs) {
+    if (!(await deps.blobs.has(spec))) continue; // its job says so when it runs
+    const { source } = (await jsonOf(deps, spec)) as Partial<JobSpec>;
+    if (source !== undefined) sources.add(source);
+  }
+  for (const source of sources) await deps.blobs.has(source);
+}

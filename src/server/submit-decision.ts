@@ -10,7 +10,7 @@ import type { Decision, DecisionAnswer, PipelineStatus } from '../plan/model/pro
 import type { ServerDeps } from './deps.ts';
 import { targetOf } from './approvals.ts';
 import { provenDecision } from './proven-workflows.ts';
-import { planOf, recordOf } from './records.ts';
+import { keepSources, planOf, recordOf } from './records.ts';
 import { RETRY_HINT } from './temporal/temporal.ts';
 import type { Views } from './views.ts';
 
@@ -75,13 +75,15 @@ async function decideClosed(
   if (decision.action === 'reject' || decision.action === 'cancelJob')
     return { accepted: false, code: 'job/not-playable', message: `The pipeline ${id} has ended.` };
   const record = await recordOf(deps, id);
-  const planned = record && (await planOf(deps, record))?.jobs.find((one) => one.key === decision.job);
+  const plan = record && (await planOf(deps, record));
+  const planned = plan?.jobs.find((one) => one.key === decision.job);
   if (planned) {
     // The requirements of a gate are checked when it opens again.
     const verdict = judge({ job: planned, status: job, missing: [], approveBySignal: false }, decision);
     if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
   }
   const proven = provenDecision(deps.proofs, id, { decision, status });
+  if (plan) await keepSources(deps, plan);
   await deps.workflows.rerun(parsePipelineId(id)?.slug ?? status.project, { pipeline: id, decision: proven });
   return { accepted: true, message: `The pipeline ${id} continues with ${decision.job}.` };
 }

@@ -14,9 +14,10 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { LastOfRefs } from '../../plan/policy/last-of-refs.ts';
+import type { Digest } from '../../plan/model/ids.ts';
 import type { Collected, CollectRequest } from '../ports.ts';
 import { onDisk, systemCode } from './files.ts';
-import { LastOfRefs } from './last-of-refs.ts';
 
 /** Records, plans and specs are far smaller. */
 const MAX_JSON_BYTES = 64 * 1_024 * 1_024;
@@ -69,7 +70,8 @@ async function reachable(
   const last = new LastOfRefs();
   for (const path of await filesBelow(records)) {
     const record = await recordAt(path);
-    last.see(record);
+    const entry = entryOf(record);
+    if (entry) last.see(entry);
     const isOver = endedBefore(record, { sourcesBefore, reopened });
     if (!path.startsWith(`${sites}${sep}`)) take(record, { sources: !isOver });
     else
@@ -82,6 +84,20 @@ async function reachable(
   }
   return found;
 }
+
+const entrySchema = z.object({
+  record: z.custom<Digest>((value) => typeof value === 'string' && DIGEST.test(value)),
+  summary: z.object({
+    project: z.string(),
+    ref: z.string(),
+    sha: z.string(),
+    number: z.number(),
+    source: z.string(),
+    state: z.string(),
+  }),
+});
+/** Undefined: the record is not of a pipeline. */
+const entryOf = (record: unknown) => entrySchema.safeParse(record).data;
 
 const ended = z.object({ record: z.string(), summary: z.object({ id: z.string(), endedAt: z.number() }) });
 

@@ -135,12 +135,15 @@ export async function manifestOf(
   return answer.status === 404 ? undefined : answer;
 }
 
-/** What each tag leads to; one that was removed meanwhile is left out. */
+/** What each tag leads to. */
 export async function taggedImages(http: RegistryHttp, repository: string): Promise<TaggedImage[]> {
   const found: TaggedImage[] = [];
   for (const tag of await tagsOf(http, repository)) {
     const manifest = await manifestOf(http, repository, tag);
-    if (!manifest) continue;
+    if (!manifest) {
+      found.push({ tag, lists: [] });
+      continue;
+    }
     const { digest, mediaType } = describeManifest(manifest.body, manifest.contentType);
     const lists = isIndex(mediaType) ? partsOf(manifest.body).map((part) => part.digest) : [];
     found.push({ tag, digest, lists });

@@ -3,10 +3,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/model/pages.ts';
-import { includesRecordName, pipelineRecordName, remoteCopyName } from '../../../src/plan/model/records.ts';
+import {
+  includesRecordName,
+  pipelineRecordName,
+  remoteCopyName,
+  summaryOf,
+} from '../../../src/plan/model/records.ts';
 import { collectOnce } from '../../../src/server/collection.ts';
 import { DavitError } from '../../../src/errors.ts';
-import { pipeline, testServer, type TestServer } from '../../support/server.ts';
+import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 
 const DAY = 24 * 3_600_000;
 const now = Date.now();
@@ -214,15 +219,48 @@ describe('the disk of a project', () => {
     await ended(24, 40, {}, 'shared');
     await ended(25, 10, {}, 'shared');
     await ended(26, 40);
+    await ended(27, 40);
+    await ended(28, 40);
+    const environment = { name: 'review', job: 'deploy', onStop: 'stop', since: now } as const;
+    server.workflows.environments = [
+      { ...environment, pipeline: 'table/27', state: 'available' },
+      { ...environment, name: 'old', pipeline: 'table/28', state: 'stopped' },
+    ];
     server.workflows.open.set('table/26', pipeline('table/26', { startedAt: now - 1_000 }));
     const facts = server.deps.facts();
     const limits = { ...facts.config.limits, source_age: 30 * DAY };
     const deps = { ...server.deps, facts: () => ({ ...facts, config: { ...facts.config, limits } }) };
     expect((await collectOnce(server.deps, true, now)).blobs).toBe(0);
-    expect((await collectOnce(deps, false, now)).blobs).toBe(1);
+    expect((await collectOnce(deps, false, now)).blobs).toBe(2);
     const left = [];
     for (const [name, digest] of Object.entries(made)) if (await isThere(digest)) left.push(name);
-    expect(left.sort()).toEqual(['shared', 'source 22', 'source 23', 'source 26']);
+    expect(left.sort()).toEqual(['shared', 'source 22', 'source 23', 'source 26', 'source 27']);
+  });
+
+  test('a retry in the moment of a collection keeps its source', async () => {
+    const source = await old('source 31');
+    const spec = await old({ source });
+    const plan = await old({ jobs: [{ key: 'unit', spec }] });
+    const failed = job('unit', { phase: 'ended', outcome: 'failed' });
+    const status = pipeline('table/31', { state: 'failed', endedAt: now - 40 * DAY, jobs: [failed] });
+    const record = await old({ status, plan, trigger: {}, version: 1 });
+    const summary = summaryOf(status);
+    await server.stores.records.put(pipelineRecordName('table/31'), { record, summary });
+    const facts = server.deps.facts();
+    const limits = { ...facts.config.limits, source_age: 30 * DAY };
+    const deps = { ...server.deps, facts: () => ({ ...facts, config: { ...facts.config, limits } }) };
+    expect((await collectOnce(deps, true, now)).blobs).toBe(1);
+    const retried = await server.app.inject({
+      method: 'POST',
+      url: '/api/v1/pipelines/table/31/decisions',
+      headers: bearer(TOKENS.developer),
+      payload: { action: 'retry', job: 'unit' },
+    });
+    expect(retried.json()).toMatchObject({ accepted: true });
+    expect(server.workflows.reruns).toHaveLength(1);
+    // The collection has asked for open pipelines before the retry opened this one.
+    expect((await collectOnce(deps, false, now)).blobs).toBe(0);
+    expect(await isThere(source)).toBe(true);
   });
 
   test('is shown by what it is used for', async () => {

@@ -175,11 +175,12 @@ describe('decisions', () => {
   });
 
   test('about a closed pipeline start a run of it, if they can take effect', async () => {
+    const spec = await server.stores.blobs.putBytes(Buffer.from('{}'));
     const plan = {
       version: 1,
       jobs: [
-        { key: 'unit', gate: undefined },
-        { key: 'deploy', gate: { approvers: ['ops'], requires: [], expiresInMs: 1 } },
+        { key: 'unit', spec, gate: undefined },
+        { key: 'deploy', spec, gate: { approvers: ['ops'], requires: [], expiresInMs: 1 } },
       ],
     };
     const jobs = [job('unit', { phase: 'ended', outcome: 'failed' }), job('deploy', { phase: 'gate' })];
