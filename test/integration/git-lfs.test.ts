@@ -199,8 +199,8 @@ test.each([
   expect(await fails()).toMatchObject({ code: 'git/lfs', message: expect.stringContaining(words) });
 });
 
-test('more bytes than the limit are not begun', async () => {
-  expect(await fails({ lfs: { credentials: true, maxBytes: BIG.length } })).toMatchObject({
+test('more bytes than the limit are not begun: an object counts for each of its files', async () => {
+  expect(await fails({ lfs: { credentials: true, maxBytes: 2 * BIG.length } })).toMatchObject({
     code: 'git/lfs',
     message: expect.stringContaining('limits.lfs_bytes'),
   });
@@ -215,6 +215,19 @@ test('.lfsconfig leads to the own host alone', async () => {
     message: expect.stringContaining('.lfsconfig'),
   });
   expect([lfs.seen, storage.asked.length]).toEqual([[], before]);
+  // The forge's own interfaces take the same token: a request for them is not the commit's to make.
+  const others = [
+    '/api/v1/repos/a/b/forks?of=other.git/info/lfs',
+    '/api/v1/repos/a/b/forks#other.git/info/lfs',
+    '/api/v1/user/repos',
+    '/api/v1%2Frepos/other.git/info/lfs',
+    '/other.git/info/lfs?x',
+  ];
+  for (const path of others) {
+    const other = await commit({ '.lfsconfig': `[lfs]\n\turl = "${forge.url}${path}"\n` });
+    expect(await fails({ sha: other }), path).toMatchObject({ code: 'git/lfs' });
+  }
+  expect(lfs.seen).toEqual([]);
   const here = await commit({ '.lfsconfig': `[lfs]\n\turl = ${forge.url}/other.git/info/lfs\n` });
   expect((await (await checkout({ sha: here })).read('big.bin')).equals(BIG)).toBe(true);
 });

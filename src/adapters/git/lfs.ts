@@ -2,8 +2,10 @@
  * Puts the objects of Git LFS into a checkout in place of their pointers, without git-lfs. The server is that of the
  * project's own address; what it says about objects is in `lfs-server.ts`.
  *
- *   LFS-4 No other server is asked, whatever `.lfsconfig` of the commit says: people of a fork write it.
- *   LFS-5 The sum of the sizes is known before the first byte is fetched, and bounded.
+ *   LFS-4 No other server is asked, whatever `.lfsconfig` of the commit says: people of a fork write it. It may lead to
+ *         the LFS server of another repository there, and to nothing else: the forge's other interfaces take the same token.
+ *   LFS-5 The sum of the sizes is known before the first byte is fetched, and bounded. An object counts for each file that
+ *         has it, because each takes the space.
  *   LFS-6 A checkout has all of its objects, or the fetch of the source fails.
  */
 import { chmod, copyFile, mkdir, rename, rm } from 'node:fs/promises';
@@ -42,7 +44,7 @@ export async function fetchLfs(context: LfsContext): Promise<void> {
     throw new DavitError('git/lfs', `Git LFS: the name of ${unreadable[0] ?? ''} is not UTF-8.`);
   if (pointers.length === 0) return;
   const objects = [...new Map(pointers.map((one) => [one.oid, one])).values()];
-  const bytes = objects.reduce((sum, { size }) => sum + size, 0);
+  const bytes = pointers.reduce((sum, { size }) => sum + size, 0);
   if (bytes > request.maxBytes)
     throw new DavitError(
       'git/lfs',
@@ -77,11 +79,21 @@ async function serverOf(home: CheckedUrl, inRepo: InRepo): Promise<string> {
   const url = named.code === 0 ? named.stdout.trim().replace(/\/+$/, '') : '';
   if (url === '') return usual;
   const { origin } = new URL(usual);
-  if (URL.canParse(url) && new URL(url).origin === origin && new URL(url).username === '') return url;
-  throw new DavitError('git/lfs', "Git LFS: .lfsconfig names a server that is not the project's own host.", {
-    hint: 'GIT_LFS_SKIP_SMUDGE: "1" leaves the pointers, and `git lfs pull` in the script fetches the objects.',
-  });
+  if (URL.canParse(url) && isLfsServer(new URL(url), origin)) return new URL(url).href;
+  throw new DavitError(
+    'git/lfs',
+    "Git LFS: .lfsconfig names no LFS server of a repository on the project's own host.",
+    {
+      hint: 'GIT_LFS_SKIP_SMUDGE: "1" leaves the pointers, and `git lfs pull` in the script fetches the objects.',
+    },
+  );
 }
+
+const isLfsServer = (url: URL, origin: string): boolean =>
+  url.origin === origin &&
+  `${url.username}${url.password}${url.search}${url.hash}` === '' &&
+  !/[?#]/.test(url.href) &&
+  /^\/[^%;]+\/info\/lfs$/.test(url.pathname);
 
 async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const left = [...items];
