@@ -4,7 +4,7 @@ import { DavitError } from '../../errors.ts';
 import { printJson, type Cli } from '../cli.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { withServer } from '../connect.ts';
-import { diskText, type DiskView } from '../view/disk-view.ts';
+import { buildCachesOf, diskText, type DiskView } from '../view/disk-view.ts';
 
 export function diskCommand(program: Command, cli: Cli): void {
   program
@@ -28,9 +28,7 @@ Example:
       });
       if (!options.json) return cli.io.out(diskText(view, cli.io.outColor));
       const { usage, images, workers } = view;
-      const buildCaches = workers.flatMap(({ hostId, hostName, buildCache }) =>
-        buildCache ? [{ hostId, hostName, ...buildCache }] : [],
-      );
+      const buildCaches = buildCachesOf(workers);
       const shown = typeof images === 'string' ? { imagesProblem: images } : { images };
       return printJson(cli, { ...usage, removable, ...shown, buildCaches });
     });

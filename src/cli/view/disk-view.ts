@@ -1,6 +1,6 @@
 /** What `davit disk` prints. Pure. */
 import type { DiskUsage, ProjectImages, ProjectUsage, ShownImages } from '../../adapters/ports.ts';
-import type { WorkerReport } from '../../plan/model/queues.ts';
+import type { BuildCacheReport, WorkerReport } from '../../plan/model/queues.ts';
 import { table, type Cell } from './table.ts';
 
 export interface DiskView {
@@ -66,12 +66,19 @@ function imagesText(images: ShownImages | string): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Each engine stands here once, although several workers may use it. Its cache has no owner, so no project is named. */
+/** Each engine once, although several workers may use it, and one of them may not have measured yet. */
+export function buildCachesOf(
+  workers: DiskView['workers'],
+): ({ hostId: string; hostName: string } & BuildCacheReport)[] {
+  const found = workers.flatMap(({ hostId, hostName, buildCache }) =>
+    buildCache ? [{ hostId, hostName, ...buildCache }] : [],
+  );
+  return [...new Map(found.map((one) => [one.hostId, one])).values()];
+}
+
+/** A cache has no owner, so no project is named. */
 function buildCacheText(workers: DiskView['workers']): string {
-  const engines = new Map(workers.map((worker) => [worker.hostId, worker]));
-  const lines = [...engines.values()].flatMap(({ hostName, buildCache }) => {
-    if (!buildCache) return [];
-    const { bytes, unusedBytes, maxBytes } = buildCache;
+  const lines = buildCachesOf(workers).flatMap(({ hostName, bytes, unusedBytes, maxBytes }) => {
     const bound = maxBytes === undefined ? 'no bound' : `at most ${sizeText(maxBytes)}`;
     return [
       `Build cache of ${hostName}: ${sizeText(bytes)}, ${sizeText(unusedBytes)} of it unused; ${bound}.\n`,

@@ -62,6 +62,7 @@ test('the build cache of each engine once, with its bound', () => {
   const workers = [
     worker('a', known),
     worker('a', known),
+    worker('a'),
     worker('b'),
     worker('c', { ...known, maxBytes: 10_000 }),
   ];

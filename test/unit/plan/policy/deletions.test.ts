@@ -145,6 +145,17 @@ describe('a push that is delivered before the deletion that it follows', () => {
     const gone = { refKind: 'tag' as const, ref: 'v1', before: 'object' };
     expect(rememberDeletion(memory, gone)).toEqual([tag('d2')]);
   });
+  test('is not a merge request', () => {
+    const memory = started(made);
+    rememberRepeated(memory, { ...again, source: 'merge_request' });
+    expect(memory.repeated).toBeUndefined();
+  });
+  test('is compared with the last deletions only', () => {
+    const memory = emptyMemory();
+    for (let at = 0; at < 1_000; at += 1) rememberDeletion(memory, { ...main, deliveryId: `d${at}` });
+    expect(memory.deletionIds?.length).toBeLessThan(500);
+    expect(memory.deletionIds?.at(-1)).toContain('d999');
+  });
   test('is one of few that are kept', () => {
     const memory = emptyMemory();
     for (let at = 0; at < MAX_REPEATED + 5; at += 1) rememberRepeated(memory, { ...again, ref: `b${at}` });
