@@ -53,6 +53,10 @@ export interface WorkerReport extends MachineReport {
   seenAt: number;
 }
 
+/** All that a worker must have. */
+export const withArch = ({ arch, tags }: { arch?: Arch | undefined; tags: readonly string[] }): string[] =>
+  arch === undefined || tags.includes(arch) ? [...tags] : [arch, ...tags];
+
 export interface QueueChoice {
   queue: string;
   /** Tags that no live worker has. */
