@@ -958,6 +958,21 @@ export const ERRORS = {
     remedy:
       'Go back to the davit version that made it and let its pipelines end, then move the file and its `.server` note away; numbers, logs and records stay. See docs/operations.md.',
   },
+  'backup/failed': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'A backup of this machine could not be written or unpacked.',
+    remedy:
+      'The message names the file and the reason; often there is no space left. Nothing of it was kept.',
+  },
+  'backup/invalid': {
+    transient: false,
+    exit: 2,
+    http: 422,
+    meaning: 'A file is not a whole backup of davit: it was cut off, changed, or made by something else.',
+    remedy: 'Use another backup; nothing was restored. `sha256sum` shows whether two copies differ.',
+  },
   'local/database-in-use': {
     transient: false,
     exit: 3,
@@ -1180,6 +1195,13 @@ export const ERRORS = {
     http: 422,
     meaning: 'A machine that was to be added fails a check, and nothing was changed.',
     remedy: 'Do what the check says, and run the command again.',
+  },
+  'machine/unit': {
+    transient: false,
+    exit: 3,
+    http: 500,
+    meaning: 'The unit that is to keep a worker running cannot be installed or started.',
+    remedy: 'Read the message of systemd; `--print` shows the files.',
   },
   'worker/no-token': {
     transient: false,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Finding } from '../../local/doctor/check.ts';
 import type { Fix } from '../../local/doctor/fix.ts';
-import { printJson, progressOf, type Cli } from '../cli.ts';
+import { printJson, progressOf, useEngine, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
 import { findTemporalUi } from '../temporal-ui.ts';
 import { painted } from '../view/table.ts';
@@ -79,6 +79,7 @@ async function findingsOf(cli: Cli, options: Options): Promise<Finding[]> {
 /** Does not ask for confirmation; --dry-run shows the fixes without applying them. */
 async function runFixes(cli: Cli, { json, dryRun = false }: Options): Promise<Fix[]> {
   const { fix } = await import('../../local/doctor/fix.ts');
+  await useEngine(cli, 'running');
   const collect = (dry: boolean) => withServer(cli, (client) => client.collect(dry));
   const fixes = await fix({ settings: cli.settings, dryRun, progress: progressOf(cli), collect });
   if (json) return fixes;

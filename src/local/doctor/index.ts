@@ -7,8 +7,9 @@ import type { CommitStatuses, Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
 import { checkCertificates } from './certificates.ts';
-import { finding, type Finding } from './check.ts';
+import { finding, ok, warn, type Finding } from './check.ts';
 import { checkStatusRights } from './commit-statuses.ts';
+import { locateEngine, type LocatedEngine } from '../setup/locate-engine.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
 import { checkProtectedRefs } from './protected-refs.ts';
@@ -34,8 +35,9 @@ export interface DoctorOptions {
  * rejects.
  */
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
-  const { settings } = options;
-  const run = await liveRun(settings);
+  const run = await liveRun(options.settings);
+  const located = await locateEngine(options.settings, run ? 'running' : 'first');
+  const { settings } = located;
   const worker = run ? undefined : await workerMachine(settings);
   const registries = worker?.facts?.config.registries ?? [];
   const own = settings.registry ?? run?.registry;
@@ -51,6 +53,7 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     }),
     checkServices({
       ...options,
+      settings,
       run,
       ...(worker && { facts: worker.facts }),
       isWorker: worker !== undefined,
@@ -61,6 +64,7 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
   ]);
   return [
     ...machine,
+    locationFinding(located),
     ...(worker?.findings ?? []),
     ...engine,
     ...services,
@@ -68,6 +72,19 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     ...rights,
     ...certificates,
   ];
+}
+
+/** Which engine is used and why; and what a person would have expected instead. */
+export function locationFinding({ settings, by, passed }: LocatedEngine): Finding {
+  const name = 'address of the engine';
+  const found = `${settings.dockerHost} (${by})`;
+  if (passed.length === 0) return ok(name, found);
+  const instead = passed.map((one) => `${one.by}: ${one.problem}`).join('\n');
+  return warn(
+    name,
+    `${found}; not used: ${instead}`,
+    'Start that engine, or choose one: `docker context use NAME`, or DOCKER_HOST.',
+  );
 }
 
 async function workerMachine(settings: Settings): Promise<WorkerMachine | undefined> {

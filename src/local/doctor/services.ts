@@ -1,5 +1,6 @@
 /** Checks what runs: Temporal, the server, the registry, the workers. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { readAuthority } from '../../adapters/authorities.ts';
 import { registryClient } from '../../adapters/registry/index.ts';
 import { DavitError } from '../../errors.ts';
@@ -14,7 +15,9 @@ import type { CommitStatuses, Reconciliation, RunFile } from '../../server/api.t
 import { temporalSecurity } from '../../temporal/security.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { uiOfRun } from '../process/run-file.ts';
+import { authorityFolder } from '../authority/authority.ts';
 import { readInstallation } from '../setup/installation.ts';
+import { readSharedRegistry } from '../setup/shared-registry.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { statusFindings } from './commit-statuses.ts';
 import { checkWorkflows } from './workflows.ts';
@@ -186,7 +189,10 @@ async function checkRegistries(
   own: string | undefined,
   facts: InstallationFacts | undefined,
 ): Promise<Finding[]> {
-  const listed = facts?.config.registries ?? (await registriesOf(settings));
+  const listed = [
+    ...(facts?.config.registries ?? (await registriesOf(settings))),
+    ...(await sharedOf(settings)),
+  ];
   const hosts = new Set([...(own === undefined ? [] : [own]), ...listed.map(({ host }) => host)]);
   const found = [...hosts].map((host) =>
     finding('registry', () =>
@@ -194,6 +200,13 @@ async function checkRegistries(
     ),
   );
   return (await Promise.all(found)).flat();
+}
+
+/** As workers call it: by davit's own authority. */
+async function sharedOf(settings: Settings): Promise<Parameters<typeof checkRegistry>[0][]> {
+  const shared = await readSharedRegistry(settings);
+  if (!shared) return [];
+  return [{ host: shared.host, insecure: false, ca_file: join(authorityFolder(settings), 'ca.crt') }];
 }
 
 /** Asked without credentials: a refusal is an answer. */

@@ -49,6 +49,8 @@ export interface WorkerReport extends MachineReport {
   /** It takes jobs of forks. */
   forks?: boolean;
   version: string;
+  /** BuildKit's cache of its engine; absent: not measured yet, or the engine does not tell. */
+  buildCache?: BuildCacheReport | undefined;
   /** Epoch ms of the last report, server's clock. */
   seenAt: number;
 }
@@ -56,6 +58,14 @@ export interface WorkerReport extends MachineReport {
 /** All that a worker must have. */
 export const withArch = ({ arch, tags }: { arch?: Arch | undefined; tags: readonly string[] }): string[] =>
   arch === undefined || tags.includes(arch) ? [...tags] : [arch, ...tags];
+
+export interface BuildCacheReport {
+  bytes: number;
+  /** That no build uses now. */
+  unusedBytes: number;
+  /** `build_cache_bytes` of the worker's file. */
+  maxBytes?: number | undefined;
+}
 
 export interface QueueChoice {
   queue: string;
