@@ -2,7 +2,7 @@
  * The only reader of process.env; all other code receives values. Secrets come from files named here, never
  * from arguments. With the defaults, one machine works without any settings.
  */
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 export interface Settings {
@@ -46,9 +46,11 @@ export interface Settings {
   payloadKeyFile?: string;
   helperImage?: string;
   temporalNamespace: string;
-  /** DOCKER_HOST, else the default socket. */
+  /** DOCKER_HOST, else the default socket unless `locateEngine` has found another. */
   dockerHost: string;
   dockerCertPath?: string;
+  /** Where an engine is looked for; undefined with DOCKER_HOST. */
+  engineSources?: EngineSources;
   /** False with NO_COLOR, in CI, and on a dumb terminal. */
   color: boolean;
   logLevel: string;
@@ -59,6 +61,18 @@ export interface Settings {
   path: readonly string[];
 }
 
+export interface EngineSources {
+  /** DOCKER_CONTEXT: instead of the current one. */
+  context?: string;
+  /** Docker's folder with `config.json` and `contexts`. */
+  dockerFolder: string;
+  /** The user's own folder. */
+  userFolder: string;
+  /** XDG_RUNTIME_DIR */
+  runtimeFolder?: string;
+  tempFolder: string;
+}
+
 export interface TemporalTlsFiles {
   /** PEM of the authority of Temporal's certificate; the well-known ones otherwise. */
   ca?: string;
@@ -67,6 +81,8 @@ export interface TemporalTlsFiles {
   /** That the certificate is valid for, if it is not the address. */
   serverName?: string;
 }
+
+export const DEFAULT_ENGINE = 'unix:///var/run/docker.sock';
 
 /** Where server and workers find Temporal: Temporal's own default where nothing is set. */
 export const temporalAddress = (settings: Pick<Settings, 'temporalAddress'>): string =>
@@ -102,8 +118,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     registryKeyFile: env.DAVIT_REGISTRY_KEY_FILE ?? join(home, 'keys', 'registry-key.pem'),
     helperImage: env.DAVIT_HELPER_IMAGE,
     temporalNamespace: env.TEMPORAL_NAMESPACE ?? 'davit',
-    dockerHost: env.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
+    dockerHost: env.DOCKER_HOST || DEFAULT_ENGINE,
     dockerCertPath: env.DOCKER_CERT_PATH,
+    engineSources: env.DOCKER_HOST ? undefined : engineSources(env),
     color: env.NO_COLOR === undefined && env.CI === undefined && env.TERM !== 'dumb',
     logLevel: env.DAVIT_LOG_LEVEL ?? 'info',
     ci: env.CI !== undefined && env.CI !== 'false',
@@ -111,6 +128,14 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     path: Object.freeze((env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')),
   });
 }
+
+const engineSources = (env: NodeJS.ProcessEnv): EngineSources => ({
+  context: env.DOCKER_CONTEXT || undefined,
+  dockerFolder: env.DOCKER_CONFIG || join(homedir(), '.docker'),
+  userFolder: homedir(),
+  runtimeFolder: env.XDG_RUNTIME_DIR || undefined,
+  tempFolder: tmpdir(),
+});
 
 /** The names are those of Temporal's own command line. */
 function temporalTls(env: NodeJS.ProcessEnv): TemporalTlsFiles | undefined {
@@ -266,7 +291,17 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     meaning:
       'A file with keys that seal what davit stores in Temporal: lines of 64 hexadecimal digits, the same for server, workers and command line. The first seals, all of them open; `none` as the first line seals nothing.',
   },
-  { names: ['DOCKER_HOST'], default: '`unix:///var/run/docker.sock`', meaning: 'The local engine.' },
+  {
+    names: ['DOCKER_HOST'],
+    default: 'the current docker context, else the first known socket that responds',
+    meaning: 'The local engine ([installation.md](installation.md#the-engine-of-a-machine)).',
+  },
+  {
+    names: ['DOCKER_CONTEXT', 'DOCKER_CONFIG'],
+    default: '`currentContext` of `config.json` in `~/.docker`',
+    meaning:
+      "Docker's own: the context that names the local engine, and the folder of `config.json` and the contexts.",
+  },
   {
     names: ['DOCKER_CERT_PATH'],
     default: '',
@@ -277,5 +312,9 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     default: '',
     meaning: 'Turn off colours and questions, with the usual meaning.',
   },
-  { names: ['PATH', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'], default: '', meaning: 'With the usual meaning.' },
+  {
+    names: ['PATH', 'XDG_STATE_HOME', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR'],
+    default: '',
+    meaning: 'With the usual meaning.',
+  },
 ];

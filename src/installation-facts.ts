@@ -15,6 +15,10 @@ export interface InstallationFacts {
     host: string;
     /** Where engines fetch tokens. */
     tokens: string;
+    /** PEM of the authority that has signed its certificate; absent: it has none, or a well-known one. */
+    ca?: string;
+    /** Other addresses of the same registry, in names of images that were made before. */
+    formerly?: readonly string[];
   };
   /** Name of the token of the worker that asked, if it has one of its own. */
   worker?: string;

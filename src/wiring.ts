@@ -183,7 +183,12 @@ function wireRegistries(
   serverUrl: string,
 ): (credentials: Credentials) => Registries {
   const clients: RegistryClients = new Map();
-  const where = own && { host: own.host, tokenUrls: [own.tokens, url, serverUrl] };
+  const where = own && {
+    host: own.host,
+    formerly: own.formerly ?? [],
+    ca: own.ca,
+    tokenUrls: [own.tokens, url, serverUrl],
+  };
   return (credentials) =>
     configuredRegistries(config.registries, secrets, where && ownRegistry(where, credentials), clients);
 }

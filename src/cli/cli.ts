@@ -28,6 +28,16 @@ export interface Cli {
   exit: number;
 }
 
+/** Finds the engine of this machine, for a command that uses it; says so if it is not where one expects it. */
+export async function useEngine(cli: Cli, use: 'first' | 'running'): Promise<void> {
+  const { locateEngine } = await import('../local/setup/locate-engine.ts');
+  const { settings, by, passed } = await locateEngine(cli.settings, use);
+  for (const one of passed) cli.io.err(`${one.by} is not used: ${one.problem}\n`);
+  if (settings.dockerHost !== cli.settings.dockerHost)
+    cli.io.err(`Engine: ${settings.dockerHost} (${by}).\n`);
+  cli.settings = settings;
+}
+
 export const progressOf = (cli: Cli): Progress =>
   lineProgress((line) => cli.io.err(`${line}\n`), cli.io.errColor);
 

@@ -1,9 +1,10 @@
-/** Says what a set-up will change on this machine, and asks, before anything is changed. */
+/** Finds the engine, says what a set-up will change on this machine, and asks, before anything is changed. */
 import { DavitError } from '../errors.ts';
+import { liveRun } from '../local/process/run-file.ts';
 import { changesText } from '../local/setup/changes.ts';
 import { foreseenChanges } from '../local/setup/foreseen.ts';
 import type { SwarmWish } from '../local/setup/swarm.ts';
-import { progressOf, type Cli } from './cli.ts';
+import { progressOf, useEngine, type Cli } from './cli.ts';
 import { confirmed } from './confirm.ts';
 import { plainText } from './view/terminal-text.ts';
 
@@ -20,6 +21,7 @@ export interface ConsentOptions {
  * with `usage/invalid` if something is missing and nobody can be asked.
  */
 export async function mayChange(cli: Cli, { swarm, yes, command }: ConsentOptions): Promise<boolean> {
+  await useEngine(cli, (await liveRun(cli.settings)) ? 'running' : 'first');
   const changes = await foreseenChanges(cli.settings, { swarm, progress: progressOf(cli) });
   if (changes.length === 0) return true;
   cli.io.err(`davit sets up what this machine does not have yet:\n${plainText(changesText(changes))}`);

@@ -51,7 +51,7 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
   const platforms = ARCHES.filter((arch) => !missing.some((one) => one.arch === arch));
   const inputs = missing.length === 0 ? {} : { inputs: { platforms: JSON.stringify(platforms) } };
   for (const { arch, reason } of missing) cli.io.err(`${arch} is left out: ${plainText(reason)}.\n`);
-  const base = await indexOf(run.registry, BASE, await userToken(own));
+  const base = await indexOf(own.settings, { host: run.registry, ...BASE }, await userToken(own));
   if (base) options.progress.note(`${run.registry}/${BASE.repository}:${BASE.tag} exists: ${base.digest}`);
   else {
     const made = await example(own, 'base', { interrupts, ...inputs });

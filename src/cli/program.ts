@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { auditCommand } from './commands/audit.ts';
+import { backupCommands } from './commands/backup.ts';
 import { caCommand } from './commands/ca.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
@@ -18,6 +19,7 @@ import { logsCommand } from './commands/logs.ts';
 import { pipelinesCommand, statusCommand } from './commands/pipelines.ts';
 import { planCommand } from './commands/plan.ts';
 import { prepareCommand } from './commands/prepare.ts';
+import { registryCommand } from './commands/registry.ts';
 import { runCommand } from './commands/run.ts';
 import { retryCommand } from './commands/retry.ts';
 import { serverCommand } from './commands/server.ts';
@@ -53,6 +55,8 @@ const COMMANDS = [
   keyCommand,
   auditCommand,
   caCommand,
+  backupCommands,
+  registryCommand,
   prepareCommand,
   completionCommand,
 ];

@@ -1,7 +1,7 @@
 /** `davit down --purge`: says what goes and what stays, asks, and removes it. */
 import { DavitError } from '../errors.ts';
 import { planPurge, purge, type PurgePlan } from '../local/purge.ts';
-import { progressOf, type Cli } from './cli.ts';
+import { progressOf, useEngine, type Cli } from './cli.ts';
 import { confirmed } from './confirm.ts';
 
 const INCOMPLETE = 1;
@@ -10,6 +10,7 @@ export async function runPurge(
   cli: Cli,
   { dryRun, yes }: { dryRun?: boolean; yes?: boolean },
 ): Promise<void> {
+  await useEngine(cli, 'running');
   const prepared = await planPurge(cli.settings);
   const { plan, local } = prepared;
   cli.io.err(planText(plan));

@@ -1,22 +1,29 @@
 /** Looks for results of an earlier `npm start`: images in the registry, the service on the local swarm. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { registryClient } from '../adapters/registry/index.ts';
 import { swarmTarget } from '../adapters/swarm/index.ts';
 import type { Settings } from '../config.ts';
+import { authorityFolder } from './authority/authority.ts';
 import { isFree, freePort } from './process/ports.ts';
+import { readSharedRegistry } from './setup/shared-registry.ts';
 import { LOCAL_TARGET } from '../installation.ts';
 
 const LOOPBACK = /^(127\.|localhost|\[::1\])/;
 
 /** Digest and platforms of `HOST/REPOSITORY:TAG`; undefined if there is no index of that name. `token`: of a user. */
 export async function indexOf(
-  host: string,
-  { repository, tag }: { repository: string; tag: string },
+  settings: Settings,
+  { host, repository, tag }: { host: string; repository: string; tag: string },
   token: string,
 ): Promise<{ digest: string; platforms: string[] } | undefined> {
+  const isShared = (await readSharedRegistry(settings))?.host === host;
+  const isOwn = isShared || LOOPBACK.test(host);
   const registry = registryClient({
     host,
-    insecure: LOOPBACK.test(host),
-    ...(LOOPBACK.test(host) && { auth: { username: 'davit', password: token } }),
+    insecure: isOwn && !isShared,
+    ...(isShared && { ca: await readFile(join(authorityFolder(settings), 'ca.crt'), 'utf8') }),
+    ...(isOwn && { auth: { username: 'davit', password: token } }),
   });
   const index = await registry.index(repository, tag);
   return (

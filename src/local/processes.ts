@@ -168,6 +168,8 @@ const environment = (settings: Settings, addresses: Addresses): Record<string, s
   DAVIT_HELPER_IMAGE: addresses.helperImage,
   DAVIT_CONFIG: addresses.installationFile,
   DAVIT_CA_FILE: settings.caFile,
+  DOCKER_HOST: settings.dockerHost,
+  DOCKER_CERT_PATH: settings.dockerCertPath,
   DAVIT_TOKEN: undefined,
   TEMPORAL_ADDRESS: addresses.temporal,
   TEMPORAL_NAMESPACE: settings.temporalNamespace,

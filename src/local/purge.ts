@@ -21,6 +21,8 @@ import { keptPorts } from './process/ports.ts';
 import type { Progress } from './process/progress.ts';
 import { askEngine, type LocalEngine } from './setup/docker.ts';
 import { unregisterEmulation } from './setup/emulation.ts';
+import { disableRegistry, THIS_MACHINE } from './setup/enable-registry.ts';
+import { readSharedRegistry } from './setup/shared-registry.ts';
 import { readInstallRecord, type InstallRecord } from './setup/install-record.ts';
 import { readInstallation } from './setup/installation.ts';
 import { dropLocalNetwork, leaveSwarm, swarmUse } from './setup/swarm.ts';
@@ -98,6 +100,13 @@ export async function purge(
     });
   };
   await progress.step('davit', () => down(settings));
+  await disableRegistry(settings, ({ name, verdict, found }) => {
+    if (verdict !== 'fail') return;
+    const text = `trust in the registry, ${name}: ${found}`;
+    // A machine that is gone for good must not keep this one.
+    if (name === THIS_MACHINE) failed.push(text);
+    else progress.note(text);
+  });
   await step('containers', plan.containers, (name) => engine.removeContainer(name));
   await step('rules of the firewall', [firewallName(plan.installation)], (name) =>
     dropRules(settings, { plan, local }, name),
@@ -134,12 +143,13 @@ async function dropRules(
 }
 
 /** By the address of the installation's registry; the helper image unless another installation uses it. */
-async function ownImages(settings: Settings, local: LocalEngine, shared: boolean): Promise<string[]> {
+async function ownImages(settings: Settings, local: LocalEngine, isShared: boolean): Promise<string[]> {
   const { registry } = await keptPorts(settings);
-  const own = registry === undefined ? undefined : `127.0.0.1:${registry}/`;
+  const shared = (await readSharedRegistry(settings))?.host;
+  const own = [registry && `127.0.0.1:${registry}/`, shared && `${shared}/`].filter((one) => !!one);
   const tags = (await local.engine.listImages()).flatMap((one) => one.tags);
   return tags.filter(
-    (tag) => (own !== undefined && tag.startsWith(own)) || (!shared && tag.startsWith('davit/')),
+    (tag) => own.some((one) => tag.startsWith(String(one))) || (!isShared && tag.startsWith('davit/')),
   );
 }
 

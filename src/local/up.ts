@@ -30,6 +30,12 @@ import type { Progress } from './process/progress.ts';
 import { registryProcess } from './setup/registry.ts';
 import { removeRunFile, writeRunFile } from './process/run-file.ts';
 import { Supervisor } from './process/supervisor.ts';
+import { rememberEngine } from './setup/locate-engine.ts';
+import {
+  ensureRegistryCertificate,
+  readSharedRegistry,
+  type SharedRegistry,
+} from './setup/shared-registry.ts';
 import { settleSwarm, type SwarmWish } from './setup/swarm.ts';
 import { ensureTemporal } from './setup/temporal-binary.ts';
 import { startMachine, startSeparate } from './start-davit.ts';
@@ -72,16 +78,19 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
   try {
     const found = await readInstallation(settings);
     const { installation, registryKey } = await ensureKeys(settings);
+    rememberEngine(settings);
     await stopStaleProcesses(settings);
     await sweepFolders();
     const ports = await choosePorts(settings);
-    const run = runFileOf(settings, found, ports);
+    const shared = await readSharedRegistry(settings);
+    if (shared) await ensureRegistryCertificate(settings, shared);
+    const run = runFileOf(settings, { found, ports, shared });
     supervisor = new Supervisor(options.progress, () =>
       writeRunFile(settings, { ...run, processes: supervisor?.processes() ?? [] }),
     );
     const onAbort = (): void => void supervisor?.stop();
     options.signal.addEventListener('abort', onAbort, { once: true });
-    const start = { settings, options, supervisor, ports, run, found, installation, registryKey };
+    const start = { settings, options, supervisor, ports, run, found, shared, installation, registryKey };
     const started = await Promise.race([startAll(start), rejectedBy(options.signal)]);
     options.signal.throwIfAborted();
     options.signal.removeEventListener('abort', onAbort);
@@ -106,11 +115,14 @@ interface StartContext {
   ports: Ports;
   run: RunFile;
   found: FoundInstallation;
+  /** For other machines. */
+  shared: SharedRegistry | undefined;
   installation: string;
   registryKey: string;
 }
-const isEmbedded = ({ run, ports }: Pick<StartContext, 'run' | 'ports'>): boolean =>
-  run.registry === `127.0.0.1:${ports.registry}`;
+const isEmbedded = ({ run, ports, shared }: Pick<StartContext, 'run' | 'ports' | 'shared'>): boolean =>
+  run.registry === (shared?.host ?? loopbackRegistry(ports));
+const loopbackRegistry = (ports: Ports): string => `127.0.0.1:${ports.registry}`;
 
 /**
  * Independent work starts at once; processes that use Temporal wait only for its program, whose build takes
@@ -178,7 +190,10 @@ async function startRegistry(start: StartContext, engine: Promise<LocalEngine>):
 const serverPort = (found: FoundInstallation, ports: Ports): number =>
   found.installation.listen.port || ports.server;
 
-function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): RunFile {
+function runFileOf(
+  settings: Settings,
+  { found, ports, shared }: Pick<StartContext, 'found' | 'ports' | 'shared'>,
+): RunFile {
   const registry = found.installation.registries.find((one) => one.default)?.host;
   const port = serverPort(found, ports);
   const { tls, url } = found.installation;
@@ -192,7 +207,7 @@ function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): 
     temporal: settings.temporalAddress ?? `127.0.0.1:${ports.temporal}`,
     temporalUi: settings.temporalAddress ? undefined : `http://127.0.0.1:${ports.ui}`,
     namespace: settings.temporalNamespace,
-    registry: settings.registry ?? registry ?? `127.0.0.1:${ports.registry}`,
+    registry: settings.registry ?? registry ?? shared?.host ?? loopbackRegistry(ports),
     helperImage: settings.helperImage ?? found.installation.helper_image ?? HELPER_IMAGE,
     processes: [],
   };

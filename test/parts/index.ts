@@ -1,4 +1,5 @@
 /** Every heavy part of the tests. */
+import { basePackagesPart } from './bed.ts';
 import { chromiumPart } from './chromium.ts';
 import { composeEnginePart, dockerComposePart } from './compose.ts';
 import {
@@ -25,6 +26,7 @@ export const TEST_PARTS: readonly Part[] = [
   chromiumPart,
   giteaPart,
   sshServerPart,
+  basePackagesPart,
   systemdPart,
 ];
 /** Needed by `npm run test:engines` alone. */

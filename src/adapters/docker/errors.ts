@@ -62,6 +62,8 @@ export function responseError(status: number, message: string, request: RequestC
 
 function responseCode(status: number, message: string): ErrorCode {
   if (/client version \S+ is too (?:old|new)/i.test(message)) return 'engine/version';
+  // It still responds while it ends, with its files closed already.
+  if (/\bdatabase not open\b/i.test(message)) return 'engine/unreachable';
   if (status === 404 && /no such container/i.test(message)) return 'engine/container-missing';
   // Podman responds with status 500.
   if (/is already in use by container|\bname .* already in use/i.test(message)) return 'engine/name-taken';

@@ -3,7 +3,6 @@
  * only.
  */
 import type { Readable } from 'node:stream';
-import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import { durationText } from '../../utils/duration.ts';
@@ -13,8 +12,8 @@ import { isLoopback } from '../text.ts';
 import { imageNameText, parseImageName } from '../../match/image-name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './response-schemas.ts';
-import { checked } from './checked.ts';
 import { causeOf } from './errors.ts';
+import { buildCache, pruneBuildCache } from './build-cache.ts';
 import { jsonLines } from './json-lines.ts';
 import { retry } from '../../utils/retry.ts';
 import { untrustedRegistry } from './podman-trust.ts';
@@ -30,7 +29,14 @@ import {
 
 type Images = Pick<
   Engine,
-  'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'listImages' | 'pruneBuildCache' | 'push'
+  | 'inspectImage'
+  | 'pullImage'
+  | 'tagImage'
+  | 'removeImage'
+  | 'listImages'
+  | 'pruneBuildCache'
+  | 'buildCache'
+  | 'push'
 >;
 /**
  * How long an unreachable registry is retried, ms. The engine itself retries a push for 50 s and a pull not
@@ -43,8 +49,6 @@ export interface RegistryRetry {
 
 /** Containers of it have rights on the machine, so whoever has the name at a hub must not provide it. */
 const OWN_HELPER = imageNameText(parseImageName(HELPER_IMAGE));
-const UNNAMED = JSON.stringify({ dangling: ['true'] });
-const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
 
 /** The image part of an Engine, without `build` and `canRun`. */
 export function images(api: EngineApi, patience: RegistryRetry): Images {
@@ -53,7 +57,7 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
     pullImage: (image, options) =>
       retry(() => pull(api, image, options), {
         signal: options.signal,
-        forMs: patience.pullMs,
+        forMs: options.once ? 0 : patience.pullMs,
         onWaitEveryMs: NOTICE_INTERVAL_MS,
         onWait: (error) => options.onLog?.(waitText(error, patience.pullMs)),
       }),
@@ -73,20 +77,8 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
     async listImages() {
       return imageList(await api.json({ method: 'GET', path: path`/images/json`, action: 'list images' }));
     },
-    async pruneBuildCache() {
-      const action = 'remove the build cache';
-      const { podman } = await api.traits();
-      // Podman keeps the results of build steps as images without a name.
-      const response = podman
-        ? await api.json({
-            method: 'POST',
-            path: path`/images/prune`,
-            query: { filters: UNNAMED },
-            action,
-          })
-        : await api.json({ method: 'POST', path: path`/build/prune`, query: { all: '1' }, action });
-      return checked(pruned, response, action).SpaceReclaimed;
-    },
+    pruneBuildCache: (keepBytes) => pruneBuildCache(api, keepBytes),
+    buildCache: (signal) => buildCache(api, signal),
     push: (tag, options) =>
       retry(() => push(api, tag, options), {
         signal: options.signal,

@@ -8,7 +8,7 @@ import { readAuthority } from '../authorities.ts';
 import type { Registries, Registry, RegistryAuth, RegistryUse, Secrets } from '../ports.ts';
 import { registryClient } from './index.ts';
 import { parseImageName } from '../../match/image-name.ts';
-import type { OwnRegistry } from './own.ts';
+import { isOwn, type OwnRegistry } from './own.ts';
 
 export interface RegistrySettings {
   /** HOST[:PORT], compared as written. */
@@ -49,13 +49,15 @@ export function configuredRegistries(
   };
   const authFor = (name: string, { anonymous, use }: Asked = {}): Promise<RegistryAuth | undefined> => {
     const { host, repository } = parseImageName(name);
-    if (host === own?.host) return own.auth(repository, use);
+    if (own && isOwn(own, host)) return own.auth(repository, use);
     return anonymous ? Promise.resolve(undefined) : auth(host);
   };
   /** One client per host and identity, because it keeps tokens; a changed password gets a new client. */
   const clientOf = async (host: string, credentials: RegistryAuth | undefined): Promise<Registry> => {
     const file = find(host)?.ca_file;
-    const ca = file === undefined ? undefined : await readAuthority(file);
+    // Its former addresses are on the loopback, without TLS.
+    const ownCa = host === own?.host ? own.ca : undefined;
+    const ca = file === undefined ? ownCa : await readAuthority(file);
     const key = JSON.stringify([host, credentials?.username, credentials?.password, ca]);
     return kept(clients, key, () =>
       registryClient({
@@ -64,7 +66,7 @@ export function configuredRegistries(
         auth: credentials,
         ca,
         tokenHosts: find(host)?.token_hosts,
-        ...(host === own?.host && { tokenOrigins: own.tokenOrigins }),
+        ...(own && isOwn(own, host) && { tokenOrigins: own.tokenOrigins }),
       }),
     );
   };
@@ -79,7 +81,7 @@ export function configuredRegistries(
     },
     async authForTarget(name, of) {
       const { host, repository } = parseImageName(name);
-      return host === own?.host ? own.targetAuth(repository, of) : auth(host);
+      return own && isOwn(own, host) ? own.targetAuth(repository, of) : auth(host);
     },
     async default(use) {
       const chosen = settings.find((one) => one.default) ?? settings[0];

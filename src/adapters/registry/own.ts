@@ -8,6 +8,10 @@ import type { ProjectSlug } from '../../plan/model/ids.ts';
 export interface OwnRegistry {
   /** `HOST[:PORT]` */
   host: string;
+  /** Other addresses of the same registry. */
+  formerly: readonly string[];
+  /** PEM of the authority of its certificate. */
+  ca?: string | undefined;
   /** Where the server gives out tokens, as it may be written in the registry's configuration. */
   tokenOrigins: readonly string[];
   /** On behalf of a job; without one, for an image that the operator has named. */
@@ -20,6 +24,10 @@ export interface OwnRegistry {
   ): Promise<RegistryAuth | undefined>;
 }
 
+/** The registry by any of its addresses. */
+export const isOwn = (own: Pick<OwnRegistry, 'host' | 'formerly'> | undefined, host: string): boolean =>
+  own !== undefined && (own.host === host || own.formerly.includes(host));
+
 /** GitLab's name for it; the registry looks at the password alone. */
 const JOB_USER = 'gitlab-ci-token';
 const TARGET_USER = 'davit-deploy-token';
@@ -28,7 +36,12 @@ const WORKER_USER = 'davit-worker';
 const PULL_MS = 30 * 60_000;
 
 export function ownRegistry(
-  { host, tokenUrls }: { host: string; tokenUrls: readonly string[] },
+  {
+    host,
+    formerly = [],
+    ca,
+    tokenUrls,
+  }: Partial<Pick<OwnRegistry, 'formerly' | 'ca'>> & { host: string; tokenUrls: readonly string[] },
   credentials: Credentials,
 ): OwnRegistry {
   /** A caller that waits for the registry waits for its tokens too. */
@@ -44,13 +57,15 @@ export function ownRegistry(
   };
   const forJob = async (use: RegistryUse): Promise<RegistryAuth | undefined> => {
     const writes = use.writes?.flatMap((name) =>
-      name.startsWith(`${host}/`) ? [name.slice(host.length + 1)] : [],
+      [host, ...formerly].flatMap((one) => (name.startsWith(`${one}/`) ? [name.slice(one.length + 1)] : [])),
     );
     const password = await asked(credentials.forJob({ ...use, writes }));
     return password === undefined ? undefined : { username: JOB_USER, password };
   };
   return {
     host,
+    formerly,
+    ca,
     tokenOrigins: tokenUrls.map((url) => new URL(url).origin),
     auth: async (repository, use) =>
       use ? forJob(use) : { username: WORKER_USER, password: await asked(credentials.forPull(repository)) },
@@ -68,7 +83,8 @@ export function ownRegistry(
  */
 export function loopbackPorts(own: InstallationFacts['ownRegistry']): number[] {
   if (!own) return [];
-  const ports = [`http://${own.host}`, own.tokens].flatMap((text) => {
+  const hosts = [own.host, ...(own.formerly ?? [])];
+  const ports = [...hosts.map((host) => `http://${host}`), own.tokens].flatMap((text) => {
     const { hostname, port } = new URL(text);
     return isLoopback(hostname) && port !== '' ? [Number(port)] : [];
   });

@@ -4,7 +4,7 @@ import { DavitError } from '../../errors.ts';
 import { readRunFile } from '../../local/process/run-file.ts';
 import type { Settings } from '../../config.ts';
 import type { Arch } from '../../plan/model/ids.ts';
-import type { Cli } from '../cli.ts';
+import { useEngine, type Cli } from '../cli.ts';
 import { arches } from '../options.ts';
 import { updateReadyFile, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
@@ -72,6 +72,7 @@ Example:
   $ davit worker --deploy tablemaster --docker ssh://ops@swarm-manager`,
     )
     .action(async (options: WorkerOptions) => {
+      if (!options.control && options.docker === undefined) await useEngine(cli, 'running');
       const settings = await withLocalAddresses(cli.settings);
       await underSupervision((onReady) =>
         withReadyFile(settings, onReady, (ready) => runWorker(cli, settings, { ...options, onReady: ready })),

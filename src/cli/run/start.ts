@@ -91,15 +91,15 @@ function reportPlan(cli: Cli, { answer, file }: LocalPlan, remote: boolean): boo
  * remote server is used as it is. False if the person declines.
  */
 async function makeReady(cli: Cli, { answer }: LocalPlan, yes: boolean): Promise<boolean> {
-  const { settings } = cli;
-  if (settings.serverUrl) return true;
+  if (cli.settings.serverUrl) return true;
   const deploys = answer.kind === 'plan' && answer.jobs.some(({ job }) => job.target === LOCAL_TARGET);
-  const runs = (await liveRun(settings)) !== undefined;
+  const runs = (await liveRun(cli.settings)) !== undefined;
   if (runs && !deploys) return true;
   // The engine's client is a third of what a run loads, and most runs do not need it.
   const { mayChange } = await import('../consent.ts');
   const swarm = { make: deploys && 'if-possible', use: false } as const;
   if (!(await mayChange(cli, { swarm, yes, command: 'davit run --yes' }))) return false;
+  const { settings } = cli;
   if (!runs) {
     cli.io.err('davit is not running; starting it in the background (stop it with: davit down).\n');
     const { upDetached } = await import('../../local/process/daemonize.ts');

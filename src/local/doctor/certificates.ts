@@ -1,9 +1,12 @@
 /** Checks when certificates of this installation end. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Settings } from '../../config.ts';
 import { authorityFile } from '../../adapters/http/server-authority.ts';
+import { authorityFolder } from '../authority/authority.ts';
 import { readInstallation } from '../setup/installation.ts';
+import { readSharedRegistry } from '../setup/shared-registry.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
 const SOON_DAYS = 30;
@@ -16,6 +19,7 @@ export async function checkCertificates(settings: Settings): Promise<Finding[]> 
     const named: [string, string | undefined][] = [
       ['certificate of the server', installation.tls?.cert],
       ['certificate for Temporal', settings.temporalTls?.cert],
+      ['certificate of the registry', await registryCertificate(settings)],
       ['authority of the installation', authorityFile(settings)],
     ];
     return Promise.all(
@@ -25,6 +29,10 @@ export async function checkCertificates(settings: Settings): Promise<Finding[]> 
     );
   });
 }
+
+/** `davit up` renews it when it starts. */
+const registryCertificate = async (settings: Settings): Promise<string | undefined> =>
+  (await readSharedRegistry(settings)) && join(authorityFolder(settings), 'registry.crt');
 
 async function certificateFinding(name: string, file: string, now: number): Promise<Finding> {
   let ends: Date;

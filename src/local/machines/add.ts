@@ -19,6 +19,8 @@ import type { MadeWorkerToken, WorkerTokenRequest } from '../../server/api.ts';
 import { wireWorker, type WorkerPorts } from '../../wiring.ts';
 import { ok, type Finding } from '../doctor/check.ts';
 import { readIfThere, replaceFile } from '../process/files.ts';
+import { trustOn } from '../setup/enable-registry.ts';
+import { readSharedRegistry } from '../setup/shared-registry.ts';
 import { engineFindings, machineFindings } from './checks.ts';
 import { decideHostKey, pin } from './host-key.ts';
 import {
@@ -239,6 +241,9 @@ class Addition {
       const others = machines.filter((one) => one.name !== name);
       const again = before?.hostId === hostId;
       const { path } = settings;
+      const shared = docker === undefined ? undefined : await readSharedRegistry(settings);
+      if (shared && docker !== undefined)
+        await trustOn(settings, { name, address: docker, certPath: draft.certPath }, shared.host);
       this.#note(
         ...(await machineFindings({
           ...{ engine, info, ports, name, docker, arches, hostId, path, workers, others, again },

@@ -74,6 +74,8 @@ async function startDetached(settings: Settings, options: DetachOptions): Promis
         ...nodeEnvironment(settings),
         DAVIT_HOME: settings.home,
         DAVIT_CACHE: settings.cache,
+        DOCKER_HOST: settings.dockerHost,
+        DOCKER_CERT_PATH: settings.dockerCertPath,
       }),
       stdio: ['ignore', file.fd, file.fd, 'ipc'],
     });

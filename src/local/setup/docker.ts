@@ -7,7 +7,7 @@ import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dockerEngine } from '../../adapters/docker/index.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
-import { pinnedHosts, type Settings } from '../../config.ts';
+import { DEFAULT_ENGINE, pinnedHosts, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { outputTail, runCommand, which } from '../process/exec.ts';
 import type { Change } from './changes.ts';
@@ -16,7 +16,6 @@ import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
 import { constant, retry } from '../../utils/retry.ts';
 
-export const DEFAULT_ENGINE = 'unix:///var/run/docker.sock';
 const START_MS = 60_000;
 const POLL_MS = 100;
 const PACKAGES = ['docker.io', 'iptables', 'iproute2', 'ca-certificates'];

@@ -1,6 +1,6 @@
 /**
- * What davit changed on this machine that carries no label: Debian packages, emulation, the swarm. The file
- * `HOME/installed.json`; `davit down --purge` reads it.
+ * What davit changed on this machine that carries no label: Debian packages, emulation, the swarm; and with which
+ * engine. The file `HOME/installed.json`; `davit down --purge` reads it.
  *
  * RECORD-1 An entry is written before its change, so that a crash leaves none out. So an entry is no proof:
  *          who takes something back first looks whether it is there.
@@ -22,6 +22,8 @@ const recordSchema = z.object({
   usedSwarm: z.boolean().default(false),
   /** The gateway bridge of the swarm, bound to 127.0.0.1. */
   gateway: z.boolean().default(false),
+  /** That `davit up` was last started with. */
+  engine: z.object({ address: z.string(), certPath: z.string().optional() }).optional(),
 });
 export type InstallRecord = z.infer<typeof recordSchema>;
 type Home = Pick<Settings, 'home'>;
@@ -46,6 +48,7 @@ export function recordInstalled(settings: Home, change: Partial<InstallRecord>):
     swarm: change.swarm ?? before.swarm,
     usedSwarm: change.usedSwarm ?? before.usedSwarm,
     gateway: change.gateway ?? before.gateway,
+    ...((change.engine ?? before.engine) && { engine: change.engine ?? before.engine }),
   };
   const path = pathOf(settings);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });

@@ -5,9 +5,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
-import type { Settings } from '../../config.ts';
+import { DEFAULT_ENGINE, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
-import { DEFAULT_ENGINE } from './docker.ts';
 import {
   logPath,
   RANKS,

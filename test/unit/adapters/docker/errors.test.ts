@@ -84,6 +84,12 @@ test.each([
     'container 84bf07b7cae5 has dependent containers which must be removed before it: ec2102b92d0f: container already exists',
     'engine/in-use',
   ],
+  // Docker 20.10 that ends
+  [
+    500,
+    "error while mounting volume '/media/docker/volumes/vv/_data': get vv: database not open",
+    'engine/unreachable',
+  ],
 ])('status %i "%s" is %s', (status, said, code) => {
   expect(responseError(status, said, asked)).toMatchObject({
     code,
