@@ -868,7 +868,8 @@ export const ERRORS = {
     exit: 3,
     http: 503,
     meaning: 'No Temporal server responds at the address.',
-    remedy: 'Start it with `davit up`, or set TEMPORAL_ADDRESS; `davit doctor` checks it.',
+    remedy:
+      'Start it (`davit up` does on one machine), or set TEMPORAL_ADDRESS to where it runs. From another machine, `nc -vz HOST 7233` shows whether it is reached.',
   },
   'gate/not-an-approver': {
     transient: false,
@@ -1194,6 +1195,13 @@ export const ERRORS = {
     http: 422,
     meaning: 'A machine that was to be added fails a check, and nothing was changed.',
     remedy: 'Do what the check says, and run the command again.',
+  },
+  'machine/unit': {
+    transient: false,
+    exit: 3,
+    http: 500,
+    meaning: 'The unit that is to keep a worker running cannot be installed or started.',
+    remedy: 'Read the message of systemd; `--print` shows the files.',
   },
   'worker/no-token': {
     transient: false,

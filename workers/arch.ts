@@ -34,6 +34,7 @@ import { troubleOf } from './parts/fleet/engine-watch.ts';
 import { gatedTuner } from './parts/fleet/gate.ts';
 import { type Report, reportFailure } from './parts/fleet/presence.ts';
 import { onStop } from './parts/process.ts';
+import { watchBuildCache } from './parts/build-cache.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { printable } from '../src/adapters/text.ts';
 import { messageOf } from '../src/utils/message.ts';
@@ -100,8 +101,13 @@ async function tellWithoutTemporal(options: ArchWorkerOptions, error: unknown): 
 async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings } = options;
   const config = await readWorkerConfig(options.configFile);
-  const engine = await ports.engine(options.dockerAddress);
+  const engine = await ports.engine(options.dockerAddress, options.log);
   const say = options.log ?? (() => undefined);
+  const buildCache = watchBuildCache({
+    engine,
+    maxBytes: config.build_cache_bytes,
+    trouble: (error) => say(messageOf(error)),
+  });
   try {
     const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });
     const starting = { options, config, engine, ports };
@@ -124,6 +130,7 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
           engine,
           ensureHelper,
           report,
+          buildCache,
           log: say,
           askTemporal: () => askTemporal(temporal.client, temporalAddress(settings)),
         },
@@ -137,6 +144,7 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
       await egress.stop();
     }
   } finally {
+    await buildCache.stop();
     await engine.close();
   }
 }

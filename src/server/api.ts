@@ -30,6 +30,7 @@
  *   POST /api/v1/worker-tokens/revoke        {name, id?}      operator  RevokedWorkerTokens
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/usage                                        operator  DiskUsage
+ *   GET  /api/v1/usage/images                                 operator  ShownImages
  *   GET  /api/v1/audit?since=&limit=&kinds=                   operator  AuditPage
  *   GET  /api/v1/audit/follow?since=&kinds=                   operator  SSE: `entry` AuditEntry
  *   POST /api/v1/codec/decode, /encode       { payloads }      operator  { payloads }; also with basic authentication

@@ -1,7 +1,7 @@
 /** `davit doctor --fleet` finds each of the faults of a fleet, names the machine, and says what to do. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Finding } from '../../src/local/doctor/check.ts';
-import { sshServerPart } from '../parts/bed.ts';
+import { sshServerPart } from '../parts/ssh-server.ts';
 import { describeWithParts } from '../parts/with-parts.ts';
 import { eventually } from '../support/davit.ts';
 import { startFleet, type Fleet } from './support/fleet.ts';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Trouble } from '../../src/plan/model/fleet.ts';
 import type { FleetView } from '../../src/server/api.ts';
-import { sshServerPart } from '../parts/bed.ts';
+import { sshServerPart } from '../parts/ssh-server.ts';
 import { describeWithParts } from '../parts/with-parts.ts';
 import { eventually } from '../support/davit.ts';
 import { failures, startFleet, type Fleet } from './support/fleet.ts';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { failures, startFleet, type Fleet } from '../bed/support/fleet.ts';
 import { countingJob, expectCounted, projectOf } from '../bed/support/jobs.ts';
-import { sshServerPart } from '../parts/bed.ts';
+import { sshServerPart } from '../parts/ssh-server.ts';
 import { describeWithParts } from '../parts/with-parts.ts';
 
 const TICKS = 12;

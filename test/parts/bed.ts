@@ -1,11 +1,8 @@
 /**
- * What the bed of a fleet needs (test/bed): an ssh server, and the packages that examples/base fetches, because nothing
- * in the bed reaches Debian's mirrors.
+ * The packages that examples/base fetches, for the bed of a fleet (test/bed), where nothing reaches Debian's mirrors.
  */
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { which } from '../../src/local/process/exec.ts';
-import { installPackages } from '../../src/local/setup/debian.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 import { ROOT } from '../support/source.ts';
 import type { Part } from './part.ts';
@@ -13,16 +10,6 @@ import type { Part } from './part.ts';
 const FETCH = join(ROOT, 'examples', 'base', 'fetch.sh');
 /** A mirror has it there. */
 export const PACKAGE_FOLDER = 'debian/pool/main/b/busybox';
-
-/** Debian's package, which does not start its service where `policy-rc.d` or a missing init system prevents it. */
-export const sshServerPart: Part = {
-  name: 'openssh-server',
-  files: ['sshd'],
-  async make({ settings, folder, progress }) {
-    if (!(await which(settings, 'sshd'))) await installPackages(progress, ['openssh-server']);
-    await copyFile((await which(settings, 'sshd')) ?? '/usr/sbin/sshd', join(folder, 'sshd'));
-  },
-};
 
 /** Debian's own files, named and checked as examples/base does. */
 export const basePackagesPart: Part = {

@@ -1,5 +1,5 @@
 /** Every heavy part of the tests. */
-import { basePackagesPart, sshServerPart } from './bed.ts';
+import { basePackagesPart } from './bed.ts';
 import { chromiumPart } from './chromium.ts';
 import { composeEnginePart, dockerComposePart } from './compose.ts';
 import {
@@ -12,6 +12,8 @@ import {
 } from './engine-parts.ts';
 import { giteaPart } from './gitea.ts';
 import type { Part } from './part.ts';
+import { sshServerPart } from './ssh-server.ts';
+import { systemdPart } from './systemd.ts';
 
 /** Needed by `npm test`. */
 export const TEST_PARTS: readonly Part[] = [
@@ -25,6 +27,7 @@ export const TEST_PARTS: readonly Part[] = [
   giteaPart,
   sshServerPart,
   basePackagesPart,
+  systemdPart,
 ];
 /** Needed by `npm run test:engines` alone. */
 export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part, podmanPart];

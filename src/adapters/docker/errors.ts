@@ -10,6 +10,8 @@ import { oneLine } from '../text.ts';
 export interface RequestContext {
   action: string;
   address: string;
+  /** What to do if it does not answer, where more than usual is known. */
+  hint?: string | undefined;
 }
 
 const SOCKET_CODES = new Set([
@@ -81,6 +83,15 @@ function responseCode(status: number, message: string): ErrorCode {
 export function transportError(error: unknown, request: RequestContext): DavitError | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  // An alert comes from the other side: it is the engine that refuses.
+  if (/^ERR_SSL_.*_ALERT_/.test(code))
+    return new DavitError(
+      'engine/untrusted',
+      `Cannot ${request.action}: the engine at ${request.address} refuses the certificate of this worker (${code}).`,
+      {
+        hint: "Its cert.pem has to be signed by the authority that the engine's --tlscacert names, for client authentication.",
+      },
+    );
   if (/^(?:CERT_|ERR_TLS_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL_)/.test(code))
     return new DavitError(
       'engine/untrusted',
@@ -92,7 +103,7 @@ export function transportError(error: unknown, request: RequestContext): DavitEr
   const hint =
     code === 'EACCES'
       ? 'The user of this process has no access to the socket. Add it to the docker group.'
-      : undefined;
+      : request.hint;
   return new DavitError(
     'engine/unreachable',
     `Cannot ${request.action}: the container engine at ${request.address} does not respond (${code || error.message}).`,

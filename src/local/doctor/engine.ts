@@ -22,8 +22,10 @@ const USABLE = 0.8;
 export interface EngineFacts {
   settings: Settings;
   helperImage: string;
-  /** host:port that images are pushed to; undefined if davit is not running. */
-  registry?: string;
+  /** host:port of those that images are pulled from and pushed to; none if davit is not running. */
+  registries: readonly string[];
+  /** This machine has workers of a davit elsewhere. */
+  isWorker: boolean;
   /** `accept_engine_versions` of this machine's worker. */
   accepted: readonly string[];
 }
@@ -34,12 +36,14 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
     const { engine, info } = await askEngine(facts.settings);
     try {
       const parts = await Promise.all([
-        finding('architectures', () => checkArches(engine, info, facts.helperImage)),
+        finding('architectures', () => checkArches(engine, info, facts)),
         finding('egress of jobs', () => checkEgressWhereReady(engine, facts)),
         finding('limits of jobs', async () =>
           limitsFinding(info, await readWorkerConfig(ownConfig(facts.settings))),
         ),
-        facts.registry ? checkRegistryFromEngine(engine, info, facts.registry) : [],
+        Promise.all(facts.registries.map((one) => checkRegistryFromEngine(engine, info, one))).then((all) =>
+          all.flat(),
+        ),
       ]);
       return [...versionFindings(info, facts.accepted), ...modeFindings(info), ...parts.flat()];
     } finally {
@@ -174,13 +178,19 @@ const checkEgressWhereReady = async (
 ): Promise<Finding | Finding[]> =>
   (await engine.inspectImage(helperImage)) ? checkEgress(engine, settings, helperImage) : [];
 
-async function checkArches(engine: Engine, info: EngineInfo, helperImage: string): Promise<Finding[]> {
+async function checkArches(
+  engine: Engine,
+  info: EngineInfo,
+  { helperImage, isWorker }: Pick<EngineFacts, 'helperImage' | 'isWorker'>,
+): Promise<Finding[]> {
   if (!(await engine.inspectImage(helperImage)))
     return [
       warn(
         'helper image',
         `The engine does not have ${helperImage} yet.`,
-        'Run `davit up`, which builds it, then run `davit doctor` again.',
+        isWorker
+          ? 'Start the worker of this machine, which brings it: davit worker --arch ARCH. Then run `davit doctor` again.'
+          : 'Run `davit up`, which builds it, then run `davit doctor` again.',
       ),
     ];
   const known = await abilities(info);
@@ -195,7 +205,7 @@ async function checkArches(engine: Engine, info: EngineInfo, helperImage: string
         warn(
           name,
           'not supported by this engine.',
-          `Run \`davit up\` to register emulation, or add a machine: davit worker --arch ${arch} --docker ssh://USER@HOST`,
+          `Nothing to do if no jobs of ${arch} shall run here. Else run \`davit prepare\`, which registers emulation, or add a machine: davit worker add NAME --arch ${arch} --docker ssh://USER@HOST`,
         ),
       );
   }

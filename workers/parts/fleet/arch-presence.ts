@@ -7,6 +7,7 @@ import type { Engine, EngineInfo } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import type { FleetAnswer, Marks } from '../../../src/plan/model/fleet.ts';
 import type { WorkerPorts } from '../../../src/wiring.ts';
+import type { BuildCacheWatch } from '../build-cache.ts';
 import { claimHost, twin } from './claim-host.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { Gate } from './gate.ts';
@@ -27,6 +28,7 @@ export interface ArchPresenceOptions {
   askTemporal(): Promise<void>;
   /** What does not change. */
   report: Report;
+  buildCache: Pick<BuildCacheWatch, 'report'>;
   log(text: string): void;
 }
 
@@ -95,8 +97,10 @@ export class ArchPresence {
   #report(): Report {
     const away = this.#watch.away;
     const checks = this.#checks?.latest;
+    const buildCache = this.#options.buildCache.report();
     return {
       ...this.#options.report,
+      ...(buildCache && { buildCache }),
       startedAt: this.#startedAt,
       running: this.jobs.list(),
       engine: engineFacts(this.#info),

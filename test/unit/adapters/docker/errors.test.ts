@@ -145,3 +145,18 @@ test.each([
   expect(() => parseEngineAddress(text, false)).toThrow(expect.objectContaining({ code: 'engine/address' }));
   expect(() => parseEngineAddress(text, false)).not.toThrow(/canary|secret/);
 });
+
+test('a refused client certificate is told apart from a certificate that is not trusted here', () => {
+  const request = { action: 'list', address: 'tcp://board:2376' };
+  const of = (code: string) => transportError(Object.assign(new Error('x'), { code }), request);
+  expect(of('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')?.message).toContain(
+    'refuses the certificate of this worker',
+  );
+  expect(of('UNABLE_TO_VERIFY_LEAF_SIGNATURE')?.message).toContain('a certificate that is not trusted');
+});
+
+test('an engine that does not answer: what is known of the way to it is the hint', () => {
+  const error = Object.assign(new Error('x'), { code: 'EPIPE' });
+  const request = { action: 'list', address: 'ssh://pi@board', hint: 'ssh logs in.' };
+  expect(transportError(error, request)?.hint).toBe('ssh logs in.');
+});
