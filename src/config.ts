@@ -158,6 +158,10 @@ export const childEnvironment = (change: Record<string, string | undefined>): No
   ...change,
 });
 
+/** Names of variables below that are set, without their values. */
+export const setVariables = (env: NodeJS.ProcessEnv = process.env): string[] =>
+  ENVIRONMENT.flatMap(({ names }) => names).filter((name) => env[name] !== undefined);
+
 /** One row of docs/environment.md. */
 export interface EnvironmentVariable {
   names: readonly string[];

@@ -26,6 +26,7 @@ import { startCommand } from './commands/start.ts';
 import { tokenCommand } from './commands/token.ts';
 import { keyCommand } from './commands/key.ts';
 import { downCommand, upCommand } from './commands/up.ts';
+import { upgradeCommand } from './commands/upgrade.ts';
 import { workerCommand } from './commands/worker.ts';
 
 const COMMANDS = [
@@ -55,6 +56,7 @@ const COMMANDS = [
   auditCommand,
   caCommand,
   registryCommand,
+  upgradeCommand,
   prepareCommand,
   completionCommand,
 ];

@@ -16,9 +16,9 @@ import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { checkEgress } from './egress.ts';
 
 /** The first version with BuildKit in the engine and API 1.41, which davit uses. */
-const MIN_MAJOR = 20;
+export const MIN_MAJOR = 20;
 /** The first Podman whose compatible API has API 1.41. */
-const MIN_PODMAN = 4;
+export const MIN_PODMAN = 4;
 const PING_MS = 20_000;
 const MIB = 1024 ** 2;
 /** The rest of the memory is the machine's own. */
