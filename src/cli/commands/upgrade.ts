@@ -15,6 +15,8 @@ import { plainText } from '../view/terminal-text.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const IN_THE_WAY = 1;
+/** The most that the server lists, the newest first. */
+const MOST = 200;
 
 interface Options {
   check?: boolean;
@@ -87,12 +89,12 @@ async function engineOf(cli: Cli): Promise<Here['engine']> {
   }
 }
 
-async function openOnes(cli: Cli): Promise<readonly string[] | undefined> {
+async function openOnes(cli: Cli): Promise<Here['openPipelines']> {
   try {
-    const list = await withServer(cli, (client) => client.pipelines({ limit: 500 }));
+    const list = await withServer(cli, (client) => client.pipelines({ limit: MOST }));
     return list.filter(({ state }) => !FINAL_STATES.includes(state)).map(({ id }) => id);
   } catch (error) {
-    if (error instanceof DavitError) return undefined; // said as a finding
+    if (error instanceof DavitError) return { unknown: error.message }; // said as a finding
     throw error;
   }
 }

@@ -16,8 +16,8 @@ export interface Here {
   engine: Pick<EngineInfo, 'kind' | 'version'> | undefined;
   /** `davit up` runs a Temporal of its own. */
   ownTemporal: boolean;
-  /** Undefined: no server responds. */
-  openPipelines: readonly string[] | undefined;
+  /** Or why they are not known. */
+  openPipelines: readonly string[] | { unknown: string };
 }
 
 export function upgradeFindings(here: Here, newer: DavitVersion): Finding[] {
@@ -74,7 +74,8 @@ function temporalFindings({ ownTemporal, running, openPipelines }: Here, { facts
   const [before, after] = [running.facts?.temporal, facts?.temporal];
   if (!ownTemporal || before === undefined || after === undefined) return [];
   if (before === after) return [ok('Temporal', `both use ${after}, with the same database`)];
-  const open = openPipelines && openPipelines.length > 0 ? ` Now open: ${openPipelines.join(', ')}.` : '';
+  const open =
+    'length' in openPipelines && openPipelines.length > 0 ? ` Now open: ${openPipelines.join(', ')}.` : '';
   return [
     fail(
       'Temporal',
@@ -86,10 +87,10 @@ function temporalFindings({ ownTemporal, running, openPipelines }: Here, { facts
 
 function pipelinesFinding({ running, openPipelines }: Here, { facts }: DavitVersion): Finding {
   const name = 'open pipelines';
-  if (!openPipelines)
+  if ('unknown' in openPipelines)
     return warn(
       name,
-      'No server responds, so they are unknown.',
+      `They are unknown: ${openPipelines.unknown}`,
       'Start davit, or set DAVIT_SERVER, and check again.',
     );
   const gone = (running.facts?.workflows ?? []).filter((id) => facts && !facts.workflows.includes(id));

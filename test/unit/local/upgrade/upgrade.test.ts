@@ -126,7 +126,7 @@ test.each([
 
 test('what could not be asked is said, and versions that do not run side by side', () => {
   const found = upgradeFindings(
-    here({ engine: undefined, openPipelines: undefined }),
+    here({ engine: undefined, openPipelines: { unknown: 'davit is not running.' } }),
     version({ ...SAME, besides: '2.0.1' }),
   );
   expect(found.filter(({ verdict }) => verdict === 'warn').map(({ name }) => name)).toEqual([
