@@ -43,12 +43,19 @@ COPY src src
 COPY activities activities
 COPY workflows workflows
 COPY workers workers
-COPY scripts/keep-running.sh scripts/
+COPY scripts/keep-running.sh scripts/healthy.sh scripts/
+# For `davit upgrade --check`.
+COPY CHANGELOG.md LICENSE ./
+COPY docs/upgrade.json docs/
 COPY --from=bundle /opt/davit/bundles bundles
 LABEL org.opencontainers.image.title=davit \
   org.opencontainers.image.licenses=Apache-2.0 \
   org.opencontainers.image.version=0.1.0
-ENV NODE_ENV=production DAVIT_HOME=/var/lib/davit DAVIT_CACHE=/var/cache/davit NODE_COMPILE_CACHE=/var/cache/davit/compiled
+ENV NODE_ENV=production DAVIT_HOME=/var/lib/davit DAVIT_CACHE=/var/cache/davit NODE_COMPILE_CACHE=/var/cache/davit/compiled \
+  DAVIT_READY_FILE=/tmp/davit-ready
+# For `docker exec CONTAINER davit status`.
+RUN printf '#!/bin/sh\nexec node /opt/davit/src/cli/main.ts "$@"\n' > /usr/local/bin/davit && chmod 0755 /usr/local/bin/davit
 USER davit
+HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 CMD ["/bin/sh", "/opt/davit/scripts/healthy.sh"]
 ENTRYPOINT ["node", "/opt/davit/src/cli/main.ts"]
 CMD ["--help"]

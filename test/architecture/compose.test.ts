@@ -22,7 +22,7 @@ const service = z.object({
   entrypoint: z.array(z.string()).optional(),
   environment: z.record(z.string(), z.string()).default({}),
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
-  healthcheck: z.object({ test: z.array(z.string()).min(2) }).optional(),
+  healthcheck: z.object({ test: z.array(z.string()).min(1) }).optional(),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
   /** Names; a secret has the name of its file, or `target`. */
