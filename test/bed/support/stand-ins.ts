@@ -55,8 +55,8 @@ for word in "$@"; do
 done
 if [ -n "$bundle" ] && [ -e ${FLAG} ]; then
   config=$bundle/config.json
-  root=$(sed -n 's/.*"root":{"path":"\\([^"]*\\)".*/\\1/p' "$config")
-  program=$(sed -n 's/.*"args":\\["\\([^"]*\\)".*/\\1/p' "$config")
+  root=$(grep -o '"root":{"path":"[^"]*' "$config" | head -n 1 | cut -d '"' -f 6)
+  program=$(grep -o '"args":."[^"]*' "$config" | head -n 1 | cut -d '"' -f 4)
   processor=$(od -An -tx1 -j18 -N2 "$root$program" 2>/dev/null | tr -d ' ')
   case "$processor" in 2800 | b700)
     sed -i 's#"args":\\[[^]]*\\]#"args":["/bin/sh","-c","echo exec format error; exit 1"]#' "$config" ;;
