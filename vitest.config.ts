@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /**
  * `unit`: pure, in parallel. `real`: with Temporal, Docker, registry and swarm; one file at a time, because they share one
  * engine and two cores, and a time that a test measures should be its own. `forge`: one Gitea and one davit for all files.
+ * `bed`: machines in namespaces, joined as a fleet.
  */
 export default defineConfig({
   test: {
@@ -39,6 +40,17 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'bed',
+          globalSetup: ['test/support/tidy.ts'],
+          include: ['test/bed/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

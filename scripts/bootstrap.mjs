@@ -3,7 +3,7 @@
  * `./davit`: it provides the packages of the lock file, and a Node that runs TypeScript. Plain JavaScript for
  * Node 20 without any package, because none is installed yet.
  *
- *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|lint|docs|package|cli [ARGUMENT…]
+ *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|bed|lint|docs|package|cli [ARGUMENT…]
  *
  * Invariants:
  *   BOOT-1 `npm ci` runs only if the installed packages differ from the lock file.
@@ -27,6 +27,8 @@ const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
 /** Without the stories of a real Gitea, which take minutes more: `npx vitest run test/forge`. */
 const SUITE = ['--project', 'unit', '--project', 'real'];
+/** What the bed of a fleet needs (test/parts/bed.ts). */
+const BED_PARTS = ['openssh-server', 'base-packages'];
 /** The steps of each task, run in order until one fails. */
 const TASKS = {
   start: (args) => [[node24(), MAIN, 'up', '--demo', ...consent(), ...args]],
@@ -50,6 +52,11 @@ const TASKS = {
   engines: (args) => [
     [node24(), MAIN, 'prepare', ...consent()],
     [node24(), join(ROOT, 'test', 'engines', 'run.ts'), ...args],
+  ],
+  bed: (args) => [
+    [node24(), MAIN, 'prepare'],
+    [node24(), join(ROOT, 'test', 'parts', 'run.ts'), ...BED_PARTS],
+    [node24(), bin('vitest'), 'run', ...reporters(), '--project', 'bed', ...args],
   ],
   lint: () => checks(),
   docs: () => [[node24(), join(ROOT, 'scripts', 'docs.ts')]],

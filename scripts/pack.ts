@@ -18,7 +18,16 @@ const manifestSchema = z.object({
   dependencies: z.record(z.string(), z.string()),
 });
 /** Beside the code. The examples are what `davit up --demo` runs. */
-const CONTENT = ['davit', 'LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'docs', 'examples'];
+const CONTENT = [
+  'davit',
+  'LICENSE',
+  'README.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'docs',
+  'examples',
+  'deploy',
+];
 
 const folder = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 // Inside of the checkout, so that the build of the bundle finds the installed packages.

@@ -485,7 +485,8 @@ export const ERRORS = {
     exit: 3,
     http: 503,
     meaning: 'The registry did not respond.',
-    remedy: 'Check that it runs, and that every machine can reach its address: `davit doctor`.',
+    remedy:
+      'Check that it runs, that its name resolves on the machine that calls it, and that no firewall is between: `curl -v https://REGISTRY/v2/` there. `davit doctor --fleet` shows which machines reach it.',
   },
   'registry/denied': {
     transient: false,
@@ -727,14 +728,16 @@ export const ERRORS = {
     exit: 2,
     http: 401,
     meaning: 'The request has no token, or an unknown one.',
-    remedy: 'Send `Authorization: Bearer TOKEN`; the CLI reads DAVIT_TOKEN or DAVIT_TOKEN_FILE.',
+    remedy:
+      'Send `Authorization: Bearer TOKEN`; the CLI reads DAVIT_TOKEN or DAVIT_TOKEN_FILE, and workers read DAVIT_WORKER_TOKEN_FILE.',
   },
   'auth/expired': {
     transient: false,
     exit: 1,
     http: 401,
-    meaning: 'The token of an attempt has expired.',
-    remedy: 'Nothing to do: the worker asks for another one.',
+    meaning: 'The token of an attempt or of a worker has expired.',
+    remedy:
+      'For an attempt nothing is to be done: the worker asks for another one. For a worker: `davit worker token create NAME`.',
   },
   'auth/denied': {
     transient: false,
@@ -865,7 +868,8 @@ export const ERRORS = {
     exit: 3,
     http: 503,
     meaning: 'No Temporal server responds at the address.',
-    remedy: 'Start it with `davit up`, or set TEMPORAL_ADDRESS; `davit doctor` checks it.',
+    remedy:
+      'Start it (`davit up` does on one machine), or set TEMPORAL_ADDRESS to where it runs. From another machine, `nc -vz HOST 7233` shows whether it is reached.',
   },
   'gate/not-an-approver': {
     transient: false,
@@ -953,6 +957,21 @@ export const ERRORS = {
     meaning: 'The database of the embedded Temporal was made by another version, and there is no migration.',
     remedy:
       'Go back to the davit version that made it and let its pipelines end, then move the file and its `.server` note away; numbers, logs and records stay. See docs/operations.md.',
+  },
+  'backup/failed': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'A backup of this machine could not be written or unpacked.',
+    remedy:
+      'The message names the file and the reason; often there is no space left. Nothing of it was kept.',
+  },
+  'backup/invalid': {
+    transient: false,
+    exit: 2,
+    http: 422,
+    meaning: 'A file is not a whole backup of davit: it was cut off, changed, or made by something else.',
+    remedy: 'Use another backup; nothing was restored. `sha256sum` shows whether two copies differ.',
   },
   'local/database-in-use': {
     transient: false,
@@ -1146,6 +1165,14 @@ export const ERRORS = {
       'A worker uses its own token where one of an attempt is needed: its davit is older than the server.',
     remedy: 'Upgrade the worker, or restart it if it has this version. Its jobs wait, and continue then.',
   },
+  'worker/emulation': {
+    transient: false,
+    exit: 3,
+    http: 422,
+    meaning: 'The engine is to emulate an architecture, and cannot run it.',
+    remedy:
+      'Register emulation on that machine: `davit prepare` there, or `docker run --privileged --rm tonistiigi/binfmt --install all`.',
+  },
   'worker/twin': {
     transient: false,
     exit: 3,
@@ -1192,19 +1219,28 @@ export const ERRORS = {
     meaning: 'A machine that was to be added fails a check, and nothing was changed.',
     remedy: 'Do what the check says, and run the command again.',
   },
+  'machine/unit': {
+    transient: false,
+    exit: 3,
+    http: 500,
+    meaning: 'The unit that is to keep a worker running cannot be installed or started.',
+    remedy: 'Read the message of systemd; `--print` shows the files.',
+  },
   'worker/no-token': {
     transient: false,
     exit: 3,
     http: 500,
     meaning: 'The worker token file is missing, unreadable or too short.',
-    remedy: 'Copy the worker token of the server to this machine (DAVIT_WORKER_TOKEN_FILE), mode 0600.',
+    remedy:
+      'Make one with `davit worker token create NAME`, and put it into the file that DAVIT_WORKER_TOKEN_FILE names on this machine, mode 0600.',
   },
   'worker/no-server': {
     transient: false,
     exit: 3,
     http: 503,
     meaning: 'A worker could not reach the server before its deadline.',
-    remedy: 'Check DAVIT_SERVER and that the server runs: `davit doctor`.',
+    remedy:
+      'Check DAVIT_SERVER, and that the server runs and is reached from this machine (`curl -v DAVIT_SERVER/healthz`).',
   },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -1,7 +1,10 @@
 /** Schema of `includes` in the installation file. What it returns is also what it reads. */
 import { z } from 'zod';
 
-/** Where GitLab's own templates are read from, and of which version: a tag, so that a template never changes. */
+/**
+ * Where GitLab's own templates are read from, and of which version: a tag, so that a template never changes. GitLab's
+ * documentation names a template of a version so ("Include a template", versioned: `/-/raw/vX.Y.Z-ee/lib/gitlab/ci/templates/…`).
+ */
 const GITLAB = {
   from: 'gitlab',
   ref: 'v18.0.0-ee',

@@ -231,6 +231,10 @@ export const installationSchema = z.strictObject({
         .default(16 * 1_024 * 1_024),
       /** Logs of pipelines that ended longer ago are removed; by default they are kept. */
       log_age: anyDuration.optional(),
+      /** Images that builds handed to later jobs are removed when their pipeline ended longer ago. Default: kept. */
+      image_age: anyDuration.optional(),
+      /** Sources of pipelines that ended longer ago are removed: their jobs cannot be retried then. Default: kept. */
+      source_age: anyDuration.optional(),
       /** Artifacts without `expire_in` expire after this time; `never`: they are kept. */
       artifact_age: z.union([z.literal('never'), anyDuration]).prefault('30 days'),
       artifact_bytes: z
@@ -356,6 +360,8 @@ export const workerSchema = z.strictObject({
    * the cache has no owner.
    */
   prune_build_cache: z.boolean().default(false),
+  /** BuildKit's cache of the engine is kept below it, although others may build there; by default davit leaves it alone. */
+  build_cache_bytes: z.number().int().min(0).optional(),
   /** Versions with known escapes that `davit doctor` only warns of: `runc 1.1.5`, `docker 20.10.24`. */
   accept_engine_versions: z.array(z.string()).default([]),
   /**

@@ -8,9 +8,13 @@ import { cloneOptions } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { uploadPack } from './adapters/git/upload-pack.ts';
 import { PROOFS_RECORD } from './plan/model/records.ts';
+import { readAuthority } from './adapters/authorities.ts';
+import { RegistryHttp } from './adapters/registry/http.ts';
+import { imageUsage, placeOf, removeImage, repositoriesOf, taggedImages } from './adapters/registry/usage.ts';
 import type {
   ForgeRefs,
   KeyRing,
+  OwnImages,
   RecordStore,
   Sealer,
   ServerProofs,
@@ -62,6 +66,28 @@ export async function wireServer(options: {
     source: gitSource(cloneOptions(options.installation.projects)),
   };
 }
+
+/** `sign`: a token of the registry for a scope. */
+export function wireOwnImages(own: {
+  host: string;
+  insecure: boolean;
+  caFile?: string | undefined;
+  sign(scope: string): string;
+}): OwnImages {
+  const http = async (): Promise<RegistryHttp> => {
+    const ca = own.caFile === undefined ? undefined : await readAuthority(own.caFile);
+    return new RegistryHttp({ ...own, ca, patienceMs: OWN_REGISTRY_MS });
+  };
+  return {
+    usage: async () => imageUsage(await http()),
+    repositories: async () =>
+      (await repositoriesOf(await http())).map((name) => ({ name, ...placeOf(name) })),
+    tags: async (repository) => taggedImages(await http(), repository),
+    remove: async (repository, digest) => removeImage(await http(), repository, digest),
+  };
+}
+/** A person waits for it. */
+const OWN_REGISTRY_MS = 3_000;
 
 /** As long as messages of the version before may be on their way, and its control workers may run. */
 const UPGRADE_MS = 24 * 3_600_000;

@@ -74,8 +74,11 @@ export interface WorkerPorts {
   includes: Includes;
   forge: Forge;
   openRequests: OpenRequests;
-  /** Address in the form of `--docker`; undefined means the machine's own engine. */
-  engine(address?: string): Promise<Engine>;
+  /**
+   * Address in the form of `--docker`; undefined means the machine's own engine. `onProblem`: a port that the engine needs
+   * of this machine does not reach it.
+   */
+  engine(address?: string, onProblem?: (text: string) => void): Promise<Engine>;
   /** A deploy target of the installation file by name. Rejects with `deploy/unknown-target`. */
   target(name: string, options?: TargetOptions): Promise<DeployTarget>;
 }
@@ -138,12 +141,13 @@ export async function wireWorker(
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     openRequests: openRequests({ secrets }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
-    engine: (address) =>
+    engine: (address, onProblem) =>
       dockerEngine({
         address: address ?? settings.dockerHost,
         certPath: settings.dockerCertPath,
         pinnedHosts: pinnedHosts(settings),
         reversePorts,
+        ...(onProblem && { onProblem }),
       }),
     target: (name, more) => wireTarget({ settings, facts, name, ...more }),
   };

@@ -9,14 +9,16 @@ import { type NativeConnection, Worker } from '@temporalio/worker';
 import { makeBuildImage } from '../activities/index.ts';
 import { type JobDeps, makeArchActivities, makeHostActivities } from '../activities/job/index.ts';
 import type { Engine } from '../src/adapters/ports.ts';
-import type { Settings } from '../src/config.ts';
+import { temporalAddress, type Settings } from '../src/config.ts';
+import { DavitError } from '../src/errors.ts';
 import type { WorkerConfig } from '../src/installation.ts';
 import { type Arch, isArch } from '../src/plan/model/ids.ts';
 import { SIGNALS } from '../src/plan/model/protocol.ts';
 import { forkQueue, hostQueue, tagQueue } from '../src/plan/model/queues.ts';
 import { workflowLookup } from '../src/temporal/calls.ts';
+import { askTemporal } from '../src/temporal/client.ts';
 import { VERSION } from '../src/version.ts';
-import type { WorkerPorts } from '../src/wiring.ts';
+import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
 import { type Ability, checkEngine } from './parts/check-engine.ts';
 import { type EgressGuard, guardEgress } from './parts/egress.ts';
 import { helperEnsurer } from './parts/helper.ts';
@@ -32,6 +34,7 @@ import { troubleOf } from './parts/fleet/engine-watch.ts';
 import { gatedTuner } from './parts/fleet/gate.ts';
 import { type Report, reportFailure } from './parts/fleet/presence.ts';
 import { onStop } from './parts/process.ts';
+import { watchBuildCache } from './parts/build-cache.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { printable } from '../src/adapters/text.ts';
 import { messageOf } from '../src/utils/message.ts';
@@ -46,6 +49,7 @@ const FORCE = '20s';
 const HEARTBEAT_THROTTLE = '2s';
 /** Removals and resumes are few and mostly wait; they never queue behind jobs. */
 const HOST_SLOTS = 200;
+const TELL_MS = 2_000;
 
 export interface ArchWorkerOptions {
   settings: Settings;
@@ -72,14 +76,38 @@ export interface ArchWorkerOptions {
  * Resolves after the graceful end. Rejects with `worker/arch`, `worker/twin`, `worker/no-server`, `engine/*`,
  * `temporal/unreachable`.
  */
-export const run = (options: ArchWorkerOptions): Promise<void> =>
-  withLinks(options.settings, options.links, (links) => runOnEngine(options, links));
+export async function run(options: ArchWorkerOptions): Promise<void> {
+  try {
+    await withLinks(options.settings, options.links, (links) => runOnEngine(options, links));
+  } catch (error) {
+    await tellWithoutTemporal(options, error);
+    throw error;
+  }
+}
+
+/** The server may be there although Temporal is not: it hears why this worker does not come. */
+async function tellWithoutTemporal(options: ArchWorkerOptions, error: unknown): Promise<void> {
+  const isIt = error instanceof DavitError && error.code === 'temporal/unreachable';
+  if (!isIt || options.links || options.signal?.aborted) return;
+  try {
+    const ports = await wireWorker(options.settings, { deadlineMs: TELL_MS });
+    const config = await readWorkerConfig(options.configFile);
+    await orReport({ options, config, ports }, () => Promise.reject(error));
+  } catch {
+    // The first error is the one that counts.
+  }
+}
 
 async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings } = options;
   const config = await readWorkerConfig(options.configFile);
-  const engine = await ports.engine(options.dockerAddress);
+  const engine = await ports.engine(options.dockerAddress, options.log);
   const say = options.log ?? (() => undefined);
+  const buildCache = watchBuildCache({
+    engine,
+    maxBytes: config.build_cache_bytes,
+    trouble: (error) => say(messageOf(error)),
+  });
   try {
     const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });
     const starting = { options, config, engine, ports };
@@ -96,7 +124,18 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
     });
     const report = reportOf({ options, config, ability });
     const presence = await orReport({ ...starting, ability }, () =>
-      ArchPresence.claim({ ports, engine, ensureHelper, report, log: say }, options.signal),
+      ArchPresence.claim(
+        {
+          ports,
+          engine,
+          ensureHelper,
+          report,
+          buildCache,
+          log: say,
+          askTemporal: () => askTemporal(temporal.client, temporalAddress(settings)),
+        },
+        options.signal,
+      ),
     );
     const egress = guardEgress({ engine, facts: ports.facts, config, ensureHelper, log: options.log });
     try {
@@ -105,6 +144,7 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
       await egress.stop();
     }
   } finally {
+    await buildCache.stop();
     await engine.close();
   }
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import manifest from '../../package.json' with { type: 'json' };
 import { ENVIRONMENT } from '../../src/config.ts';
 import { installationSchema } from '../../src/installation.ts';
-import { MIN_MAJOR, MIN_PODMAN } from '../../src/local/doctor/engine.ts';
+import { MIN_MAJOR, MIN_PODMAN } from '../../src/local/doctor/engine-versions.ts';
 import { TEMPORAL_VERSION } from '../../src/local/setup/temporal-binary.ts';
 import { fieldsOf, type VersionFacts } from '../../src/local/upgrade/facts.ts';
 import { OLDEST_BESIDES } from '../../src/version.ts';

@@ -43,6 +43,12 @@ export interface CollectRequest {
   before: number;
   /** Epoch ms: logs of pipelines that ended before are removed; undefined keeps all. */
   logsBefore?: number;
+  /**
+   * Epoch ms: sources of pipelines that ended before are not needed, except those that are `open` again and the last of
+   * each branch and tag that succeeded; undefined keeps all.
+   */
+  sourcesBefore?: number;
+  open?: readonly PipelineId[];
   /** Only counts; removes nothing. */
   dryRun: boolean;
 }
@@ -53,6 +59,10 @@ export interface Collected {
   kept: number;
   /** If logs have an age. */
   logs?: { pipelines: number; bytes: number };
+  /** Manifests in davit's registry, if images have an age. */
+  images?: number;
+  /** Why none were removed. */
+  imagesProblem?: string;
 }
 /** Bytes on the server's disk. */
 export interface ProjectUsage {
@@ -70,6 +80,45 @@ export interface DiskUsage {
   projects: ProjectUsage[];
   /** Blobs that no record names: of open pipelines, and those that the next collection removes. */
   rest: number;
+}
+
+/** `pipelines`: what builds hand to later jobs; `caches`: layers for later builds. */
+export type ImageKind = 'images' | 'pipelines' | 'caches';
+export interface ProjectImages extends Record<ImageKind, number> {
+  project: string;
+  /** Each layer once, whatever it is for. */
+  bytes: number;
+}
+export interface ImageUsage {
+  /** `HOST[:PORT]` of davit's own registry. */
+  registry: string;
+  /** The largest first. */
+  projects: ProjectImages[];
+  /** Each layer once, although several projects have it. */
+  total: number;
+  /** False: the registry has more than was read. */
+  complete: boolean;
+}
+export interface ShownImages {
+  /** Absent where davit has no registry of its own. */
+  own?: ImageUsage;
+  /** Hosts of other registries: they do not say what davit uses there. */
+  others: string[];
+}
+/** davit's own registry, as its operator sees it. */
+export interface OwnImages {
+  /** Rejects with `registry/unreachable`, `registry/failed`, `registry/denied`. */
+  usage(): Promise<ImageUsage>;
+  repositories(): Promise<{ name: string; project: string; kind: ImageKind }[]>;
+  tags(repository: string): Promise<TaggedImage[]>;
+  /** With all tags of that digest in the repository. */
+  remove(repository: string, digest: string): Promise<void>;
+}
+export interface TaggedImage {
+  tag: string;
+  digest: string;
+  /** Manifests of an index. */
+  lists: string[];
 }
 
 /**
@@ -397,7 +446,14 @@ export interface Engine {
   inspectImage(image: string, platform?: string): Promise<ImageInfo | undefined>;
   pullImage(
     image: string,
-    options: { platform?: string; auth?: RegistryAuth; signal?: AbortSignal; onLog?(text: string): void },
+    options: {
+      platform?: string;
+      auth?: RegistryAuth;
+      signal?: AbortSignal;
+      /** An unreachable registry is not asked again. */
+      once?: true;
+      onLog?(text: string): void;
+    },
   ): Promise<ImageInfo>;
   /** Local image from a tar of a root file system context; used for the helper image only. */
   tagImage(image: string, tag: string): Promise<void>;
@@ -405,9 +461,12 @@ export interface Engine {
   /** Images with a tag. */
   listImages(): Promise<ListedImage[]>;
   /**
-   * Removes BuildKit's cache that no build is using, of all builds on the engine. Returns the freed bytes.
+   * Removes BuildKit's cache that no build is using, of all builds on the engine; with `keepBytes` what was used last
+   * stays. Returns the freed bytes.
    */
-  pruneBuildCache(): Promise<number>;
+  pruneBuildCache(keepBytes?: number): Promise<number>;
+  /** BuildKit's, of all builds on the engine; undefined: it does not tell. It may take seconds. */
+  buildCache(signal: AbortSignal): Promise<{ bytes: number; unusedBytes: number } | undefined>;
   build(request: BuildRequest): Promise<{ imageId: string; sizeBytes: number }>;
   /** Returns the digest that the registry acknowledged. */
   push(

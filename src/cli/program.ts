@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { auditCommand } from './commands/audit.ts';
+import { backupCommands } from './commands/backup.ts';
 import { caCommand } from './commands/ca.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
@@ -55,6 +56,7 @@ const COMMANDS = [
   keyCommand,
   auditCommand,
   caCommand,
+  backupCommands,
   registryCommand,
   upgradeCommand,
   prepareCommand,

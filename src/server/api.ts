@@ -30,6 +30,7 @@
  *   POST /api/v1/worker-tokens/revoke        {name, id?}      operator  RevokedWorkerTokens
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/usage                                        operator  DiskUsage
+ *   GET  /api/v1/usage/images                                 operator  ShownImages
  *   GET  /api/v1/audit?since=&limit=&kinds=                   operator  AuditPage
  *   GET  /api/v1/audit/follow?since=&kinds=                   operator  SSE: `entry` AuditEntry
  *   POST /api/v1/codec/decode, /encode       { payloads }      operator  { payloads }; also with basic authentication
@@ -186,7 +187,14 @@ export interface FleetMachine {
 export interface FleetView {
   /** The server's clock, epoch ms. */
   now: number;
-  server: { version: string; temporal: 'up' | 'down'; space?: Space | undefined };
+  server: {
+    version: string;
+    temporal: 'up' | 'down';
+    /** Where logs and blobs are stored. */
+    space?: Space | undefined;
+    /** Why clients refuse its certificate. */
+    certificate?: string | undefined;
+  };
   machines: FleetMachine[];
   refused: RefusedCall[];
 }

@@ -7,6 +7,7 @@ import type {
   Collected,
   CollectRequest,
   DiskUsage,
+  OwnImages,
   FollowedLogs,
   KeyRing,
   RecordStore,
@@ -57,6 +58,10 @@ export interface ServerDeps {
   refusedCalls: RefusedCalls;
   /** Free bytes where logs and blobs are stored; undefined where it is not known. */
   storeSpace(): Promise<Space | undefined>;
+  /** Absent where davit has no registry of its own. */
+  images?: OwnImages | undefined;
+  /** Why clients refuse the server's certificate; undefined: they do not. */
+  certificateTrouble(): Promise<string | undefined>;
   workflows: Workflows;
   tokens: Tokens;
   /** Those that this server hands out itself. */

@@ -29,6 +29,7 @@ import {
 import { processLogger, serverLog, type ServerLog } from './log.ts';
 import { serverCredentials } from './registry/credentials.ts';
 import { deployTokens } from './registry/deploy-tokens.ts';
+import { ownImages } from './registry/own-images.ts';
 import { TOKEN_PATH } from './registry/token-path.ts';
 import { tokenSigner } from './registry/token-signer.ts';
 import { linkTemporal } from './temporal/temporal.ts';
@@ -87,7 +88,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { installation, host = '127.0.0.1' } = options;
   refusePlainHttp(host, installation);
   const tls = installation.tls && (await readTls(installation.tls));
-  const ownRegistry = ownRegistryOf(options);
   const ports = await wireServer({
     ...options,
     keyFile: options.keyFile ?? join(options.dataDir, 'installation-key'),
@@ -100,6 +100,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const link = linkTemporal(options.temporal);
   const at = { url: installation.url ?? '', tokens: '' };
   const facts = factsNow(options, { at, rights, ports });
+  const registry = registryParts(options, { facts, records: ports.records });
   const app = buildApp({
     ...ports,
     ...machines,
@@ -107,8 +108,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     workerTokens,
     tokens: tokensNow(options, rights, workerTokens),
     credentials: serverCredentials(ports.keys, ports.logs),
-    deployTokens: deployTokens(ports.records),
-    ownRegistry,
+    ...registry,
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports),
     webhooks,
@@ -131,7 +131,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const problem = tls && certificateProblem(tls, installation.url);
   if (problem !== undefined) log.warn(problem);
   const reloading = installation.tls && reloadTls(app.server, installation.tls, { log });
-  const collector = runCollection({ ...ports, facts, workflows: link.workflows, log });
+  const collector = runCollection({ ...ports, ...registry, facts, workflows: link.workflows, log });
   at.url = installation.url ?? listening;
   at.tokens = `${loopbackOf(listening)}${TOKEN_PATH}`;
   log.note('listening', { url: listening });
@@ -169,18 +169,38 @@ const registryFacts = (
 const logOf = ({ logger, settings }: StartOptions, secrets: string[]): ServerLog =>
   serverLog(logger ?? processLogger(settings.logLevel), secrets);
 
+type Machines = Pick<ServerDeps, 'fleet' | 'refusedCalls' | 'storeSpace' | 'certificateTrouble'>;
+
+/** Reads the file as it is now. */
+async function certificateTrouble({ tls, url }: Installation): Promise<string | undefined> {
+  if (!tls) return undefined;
+  try {
+    return certificateProblem(await readTls(tls), url);
+  } catch {
+    return 'its file cannot be read'; // it is being replaced, or was taken away
+  }
+}
+
 /** What is known of machines: their tokens, and the fleet. */
 async function stored(
   ports: ServerPorts,
-  { dataDir }: StartOptions,
-): Promise<[WorkerTokens, Pick<ServerDeps, 'fleet' | 'refusedCalls' | 'storeSpace'>]> {
+  { dataDir, installation }: StartOptions,
+): Promise<[WorkerTokens, Machines]> {
   try {
     const [tokens, book] = await Promise.all([
       WorkerTokens.open(ports.records),
       FleetBook.open(ports.records),
     ]);
     const fleet = new WorkerFleet(book);
-    return [tokens, { fleet, refusedCalls: new RefusedCalls(), storeSpace: () => spaceOf(dataDir) }];
+    return [
+      tokens,
+      {
+        fleet,
+        refusedCalls: new RefusedCalls(),
+        storeSpace: () => spaceOf(dataDir),
+        certificateTrouble: () => certificateTrouble(installation),
+      },
+    ];
   } catch (error) {
     await ports.close();
     throw error;
@@ -228,6 +248,17 @@ export function loopbackOf(listening: string): string {
 }
 
 /** Also for one that asks for no tokens yet (`registry_auth: off`): what targets get now counts when it does. */
+function registryParts(
+  options: StartOptions,
+  { facts, records }: Pick<ServerDeps, 'facts' | 'records'>,
+): Pick<ServerDeps, 'deployTokens' | 'ownRegistry' | 'images'> {
+  const ownRegistry = ownRegistryOf(options);
+  return {
+    deployTokens: deployTokens(records),
+    ...(ownRegistry && { ownRegistry, images: ownImages(ownRegistry, facts) }),
+  };
+}
+
 const ownRegistryOf = ({ ownRegistry }: StartOptions): OwnRegistry | undefined =>
   ownRegistry && { host: ownRegistry.host, signer: tokenSigner(ownRegistry.key) };
 /** Users, and tokens of workers in the file and in the store, as they are at each request. */

@@ -145,3 +145,14 @@ async function retryUntil<T>(address: string, deadline: number, attempt: () => P
     throw new DavitError('temporal/unreachable', `No Temporal server responds at ${address}.`, { cause });
   }
 }
+
+const ASK_MS = 5_000;
+
+/** Whether Temporal answers now. Rejects with `temporal/unreachable`. */
+export async function askTemporal({ connection }: Client, address: string): Promise<void> {
+  try {
+    await connection.withDeadline(Date.now() + ASK_MS, () => connection.workflowService.getSystemInfo({}));
+  } catch (cause) {
+    throw new DavitError('temporal/unreachable', `No Temporal server responds at ${address}.`, { cause });
+  }
+}

@@ -195,7 +195,14 @@ export const AREAS: readonly Area[] = [
   // Pure: how states, times and logs are worded, for terminals and for the server's pages.
   {
     of: 'src/cli/view/',
-    may: ['src/cli/view/', ...OPEN, 'types:src/server/', 'src/compiler/problems.ts', 'node:util'],
+    may: [
+      'src/cli/view/',
+      ...OPEN,
+      'types:src/server/',
+      'types:src/adapters/ports.ts',
+      'src/compiler/problems.ts',
+      'node:util',
+    ],
   },
   { of: 'src/server/view/', may: [...SERVER, 'src/cli/view/', 'fastify', 'zod'] },
   { of: 'src/server/', may: [...SERVER, 'fastify', 'pino', 'zod'] },

@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { HELPER_IMAGE } from '../support/engine.ts';
-import { socketOf } from './parts.ts';
 import type { Profile } from './profile.ts';
 
 export interface WorldConfig {
@@ -16,10 +15,12 @@ export interface WorldConfig {
   registryHost: string;
   /** Where the control worker reaches the forge's API. */
   forgeUrl: string;
+  /** The address of the deploy target's engine. */
+  target: string;
 }
 
 export function writeConfig(of: WorldConfig): void {
-  const { home, profile, hookSecret, repository, registryHost, forgeUrl } = of;
+  const { home, profile, hookSecret, repository, registryHost, forgeUrl, target } = of;
   const secret = join(home, 'hook-secret');
   writeFileSync(secret, hookSecret, { mode: 0o600 });
   const config = {
@@ -42,7 +43,7 @@ export function writeConfig(of: WorldConfig): void {
         repository: 'group/told',
       },
     ],
-    targets: [{ name: 'prod', docker: `unix://${socketOf(home, 'target')}` }],
+    targets: [{ name: 'prod', docker: target }],
     registries: [{ host: registryHost, insecure: true, default: true }],
     limits: profile.limits,
   };

@@ -157,12 +157,33 @@ export class OwnEngine {
         one.on('error', end).on('close', end); other.on('error', end).on('close', end);
         one.pipe(other).pipe(one);
       }).listen(${port}, '127.0.0.1', () => console.log('up'));`;
-    const inside = ['nsenter', '-t', String(this.#space?.pid), '-n', process.execPath, '-e', script];
+    const { stdout } = this.startInside([process.execPath, '-e', script], 'pipe');
+    if (stdout) await once(stdout, 'data');
+  }
+
+  /** A program in its namespace; ends with it. */
+  startInside(words: readonly string[], output: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
+    const inside = ['nsenter', '-t', String(this.#space?.pid), '-n', ...words];
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inside], {
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', output, 'ignore'],
     });
     this.#forwards.push(child);
-    await once(child.stdout, 'data');
+    return child;
+  }
+
+  /** This unix socket of the machine leads to a port of its loopback. */
+  async offer(socket: string, port: number): Promise<void> {
+    await rm(socket, { force: true });
+    const script = `
+      const net = require('node:net');
+      net.createServer((one) => {
+        const other = net.connect(${port}, '127.0.0.1');
+        const end = () => { one.destroy(); other.destroy(); };
+        one.on('error', end).on('close', end); other.on('error', end).on('close', end);
+        one.pipe(other).pipe(one);
+      }).listen(${JSON.stringify(socket)}, () => console.log('up'));`;
+    const { stdout } = this.startInside([process.execPath, '-e', script], 'pipe');
+    if (stdout) await once(stdout, 'data');
   }
 
   async stop(): Promise<void> {

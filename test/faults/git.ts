@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Profile } from './profile.ts';
 
@@ -32,4 +32,18 @@ export function makeRepository(path: string, { hookFile, commits }: Profile): st
   git('branch', '-q', '-D', 'later');
   git('config', 'gc.auto', '0');
   return all;
+}
+
+/** Moves `main` of the repository to its next commit. Returns both. */
+export function moveHead(
+  repository: string,
+  commits: readonly string[],
+  to: number,
+): { before: string; after: string } {
+  const [before, after] = [commits[to - 1], commits[to]];
+  if (!before || !after) throw new Error('the repository has no more commits');
+  const head = join(repository, '.git', 'refs', 'heads', 'main');
+  writeFileSync(`${head}.new`, `${after}\n`);
+  renameSync(`${head}.new`, head);
+  return { before, after };
 }

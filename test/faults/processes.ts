@@ -43,6 +43,13 @@ export class Process {
     this.#args = change(this.#of.args);
   }
 
+  /** Kills it and starts it with this change. */
+  async again(change: Parameters<Process['withArgs']>[0]): Promise<void> {
+    this.withArgs(change);
+    await this.end('SIGKILL');
+    await this.start();
+  }
+
   /** The same for its environment. */
   withEnv(change: NodeJS.ProcessEnv = {}): void {
     this.#env = { ...this.#of.env, ...change };

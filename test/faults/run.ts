@@ -1,5 +1,5 @@
 /**
- * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--one-process]
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--one-process] [--fleet]
  * [--literal] [--worlds N] [--without MECHANISM] [--before REF] [--json] [--write-docs]`: a real davit, the faults of the
  * matrix, and a checker over what happened. Exits with 1 if an invariant broke or a row's outcome did not
  * occur, and prints how to repeat it.
@@ -34,6 +34,7 @@ const { values } = parseArgs({
     literal: { type: 'boolean', default: false },
     postgres: { type: 'boolean', default: false },
     'one-process': { type: 'boolean', default: false },
+    fleet: { type: 'boolean', default: false },
     worlds: { type: 'string' },
     without: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -59,6 +60,7 @@ const command = [
   ...(values.literal ? ['--literal'] : []),
   ...(values.postgres ? ['--postgres'] : []),
   ...(values['one-process'] ? ['--one-process'] : []),
+  ...(values.fleet ? ['--fleet'] : []),
   ...(values.worlds === undefined ? [] : [`--worlds ${values.worlds}`]),
   ...(pipelines > 0 ? [`--pipelines ${pipelines}`] : []),
   ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
@@ -85,6 +87,7 @@ if (worlds !== undefined) {
       ...(values.literal ? ['--literal'] : []),
       ...(values.postgres ? ['--postgres'] : []),
       ...(values['one-process'] ? ['--one-process'] : []),
+      ...(values.fleet ? ['--fleet'] : []),
       ...['--before', values.before],
     ],
     history: values.history,
@@ -95,6 +98,7 @@ const profile = values.literal ? LITERAL : SHORT;
 const world = await World.start(seed, values.soak ? soakOf(profile, pipelines) : profile, {
   database: values.postgres ? 'postgres' : 'sqlite',
   shape: values['one-process'] ? 'one-process' : 'separate',
+  fleet: values.fleet,
   ...(wanted.every(({ before }) => before) && { before: values.before }),
 });
 const interrupted = (): void => void world.close().finally(() => process.exit(130));
@@ -149,8 +153,10 @@ async function runWithout(one: Mechanism): Promise<number> {
 }
 
 /** Undefined for a row that runs here. */
-function whyNot({ separate, before }: Row): string | undefined {
+function whyNot({ separate, before, fleet, notFleet }: Row): string | undefined {
   if (values['one-process'] && separate) return `it needs separate processes. ${separate}`;
+  if (fleet !== undefined && !values.fleet) return `it needs --fleet: ${fleet}.`;
+  if (notFleet !== undefined && values.fleet) return `it does not run with --fleet: ${notFleet}.`;
   if (!before) return undefined;
   if (values.soak || values.without !== undefined || pipelines > 0)
     return 'it has a davit of its own: run it without --soak, --pipelines and --without.';

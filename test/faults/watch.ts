@@ -8,7 +8,8 @@ import { z } from 'zod';
 import { decodeFrame } from '../../src/adapters/http/wire.ts';
 import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/labels.ts';
 import { LABELS } from '../../activities/runtime/container-names.ts';
-import type { Observer } from './border.ts';
+import type { Border, Observer } from './border.ts';
+import type { OwnEngine } from './engine.ts';
 import type { Answer, History, Recorded } from './history.ts';
 
 export const answerOf = (status: number | undefined): Answer => {
@@ -125,4 +126,19 @@ export async function endedWith(
   }
   for (const { at: _at, ...event } of live.values())
     if (!running.has(event.name)) history.add({ ...event, what: 'die' });
+}
+
+/** Restarts an engine; its clients reach it again when the history has the containers that ended with it. */
+export async function restarted(
+  engine: OwnEngine,
+  signal: 'SIGTERM' | 'SIGKILL',
+  { history, borders }: { history: History; borders: readonly Border[] },
+): Promise<void> {
+  for (const border of borders) border.cut();
+  history.add({ type: 'engine', what: 'down', engine: engine.name });
+  await engine.down(signal);
+  await engine.up();
+  await endedWith(history, engine);
+  history.add({ type: 'engine', what: 'up', engine: engine.name });
+  for (const border of borders) border.open();
 }

@@ -1,6 +1,6 @@
 /** A whole davit, each part a process; the harness controls every border between two of them. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSettings } from '../../src/config.ts';
 import { ensureKeys } from '../../src/local/setup/keys.ts';
@@ -14,19 +14,30 @@ import { makeHome, sweepDead } from './dead.ts';
 import { endAll } from './end-all.ts';
 import { type EngineOptions, OwnEngine } from './engine.ts';
 import { forgeBehind, WorldForge } from './forge.ts';
-import { makeRepository } from './git.ts';
+import { makeRepository, moveHead } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
+import { healAll, healLane } from './heal.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
 import { pushImage } from './image.ts';
-import { argumentsOf, machineArguments, ONE, PARTS, type PartName, socketOf, SPARES } from './parts.ts';
+import {
+  argumentsOf,
+  environmentOf,
+  machineArguments,
+  ONE,
+  PARTS,
+  type PartName,
+  socketOf,
+  SPARES,
+} from './parts.ts';
 import type { Shape } from './parts.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
+import { Roads } from './ssh-road.ts';
 import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts';
 import { argumentsFrom, changedTree, type Line, MAIN } from './tree.ts';
 import { keysOf, treeOf } from './version-before.ts';
-import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
+import { logWrites, restarted, targetEffects, watchContainers } from './watch.ts';
 
 /** A process that rows kill and disconnect in parallel to those that touch another. */
 export type Lane = 'arch' | 'deploy';
@@ -38,6 +49,8 @@ export interface WorldOptions {
   database?: DatabaseKind;
   /** `separate` by default. */
   shape?: Shape;
+  /** Workers reach their engines over ssh. */
+  fleet?: boolean;
   /** It begins with the sources of this commit; a process whose arguments are set back has this version. */
   before?: string;
 }
@@ -65,6 +78,8 @@ export class World {
   readonly database: DatabaseKind;
   readonly shape: Shape;
   readonly #before: string | undefined;
+  readonly fleet: boolean;
+  #roads: Roads | undefined;
   #temporal: TemporalOf | undefined;
   /**
    * By client and server: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`,
@@ -75,11 +90,12 @@ export class World {
   readonly #closing: (() => Promise<void> | void)[] = [];
   #rows = 0;
 
-  private constructor(seed: number, profile: Profile, { database, shape, before }: WorldOptions) {
+  private constructor(seed: number, profile: Profile, { database, shape, before, fleet }: WorldOptions) {
     this.seed = seed;
     this.shape = shape ?? 'separate';
     this.database = database ?? 'sqlite';
     this.#before = before;
+    this.fleet = fleet ?? false;
     this.#random = randomOf(seed);
     this.profile = profile;
     this.home = makeHome();
@@ -118,45 +134,17 @@ export class World {
   async heal(lane?: Lane): Promise<void> {
     for (let tries = 1; ; tries++)
       try {
-        return await (lane ? this.#healLane(lane) : this.#healOnce());
+        return await (lane ? healLane(this, lane) : healAll(this));
       } catch (error) {
         if (tries === HEAL_TRIES) throw error;
       }
   }
 
-  async #healOnce(): Promise<void> {
-    for (const border of this.borders.values()) border.open();
-    await Promise.all([this.engine.up(), this.board?.up()]);
-    for (const process of Object.values(this.processes)) if (process.frozen) process.thaw();
-    await this.temporalStarts();
-    await this.processes.server.start();
-    const needed: readonly PartName[] = this.board ? [...PARTS, 'board2'] : PARTS;
-    await Promise.all(needed.map((name) => this.processes[name].start()));
-    // Their work goes to the others.
-    const spare = SPARES.filter((name) => !needed.includes(name));
-    await Promise.all(spare.map((name) => this.processes[name].end('SIGTERM')));
-  }
-
-  async #healLane(lane: Lane): Promise<void> {
-    for (const [name, border] of this.borders) if (name.startsWith(`${lane}>`)) border.open();
-    const process = this.processes[lane];
-    if (process.frozen) process.thaw();
-    await process.start();
-    if (lane === 'arch') await this.processes.arch2.end('SIGTERM');
-    else await this.processes.deploy2.end('SIGTERM');
-  }
-
   /** Restarts these processes with a changed line of their sources; without a change, as they were. */
   async runFrom(line: Line | undefined, names: readonly PartName[]): Promise<void> {
     const tree = line && changedTree(this.home, line);
-    await Promise.all(
-      names.map(async (name) => {
-        const process = this.processes[name];
-        process.withArgs(tree === undefined ? undefined : argumentsFrom(tree));
-        await process.end('SIGKILL');
-        await process.start();
-      }),
-    );
+    const change = tree === undefined ? undefined : argumentsFrom(tree);
+    await Promise.all(names.map((name) => this.processes[name].again(change)));
   }
 
   /** PostgreSQL, where Temporal's database is a process of its own. */
@@ -261,6 +249,16 @@ export class World {
     const socketPath = this.socketOf('registry');
     this.#proxies.push(await httpProxy(make('engine>registry'), { socketPath }, place));
     await this.engine.forward(port, socketPath);
+    if (!this.fleet) return;
+    const roads = await Roads.open(this.home, make);
+    this.#closing.push(() => roads.close());
+    this.#roads = roads;
+    await roads.pave('board', this.engine);
+  }
+  /** The address of the engine behind a border. */
+  #dockerOf(name: string): string {
+    const socket = this.socketOf(name);
+    return this.#roads?.address(name, socket) ?? `unix://${socket}`;
   }
   readonly #portOf = new Map<string, number>();
   #log(name: string): string {
@@ -274,14 +272,23 @@ export class World {
     const repository = join(this.home, 'repository');
     this.commits = makeRepository(repository, this.profile);
     const { home, profile, hookSecret, registryHost } = this;
-    writeConfig({ home, profile, hookSecret, registryHost, repository, forgeUrl: this.forge.address });
+    writeConfig({
+      home,
+      profile,
+      hookSecret,
+      registryHost,
+      repository,
+      forgeUrl: this.forge.address,
+      target: this.#dockerOf('target'),
+    });
   }
 
   /** Commits of the forge's repository, oldest first. */
   commits: string[] = [];
 
   #makeProcesses(cache: string): void {
-    const own = argumentsOf(this.home, this.ports.server);
+    const dockerOf = (name: string): string => this.#dockerOf(name);
+    const own = argumentsOf(this.home, this.ports.server, dockerOf);
     for (const name of [...PARTS, ...SPARES]) {
       const one = this.shape === 'one-process' && PARTS.some((part) => part === name);
       if (one && name !== ONE) continue;
@@ -291,7 +298,7 @@ export class World {
         program: process.execPath,
         args: [
           ...['--import', SKEW, join(ROOT, MAIN)],
-          ...(one ? machineArguments(this.home, this.ports.server) : own[name]),
+          ...(one ? machineArguments(this.home, this.ports.server, dockerOf) : own[name]),
         ],
         env,
         log: this.#log(name),
@@ -301,32 +308,21 @@ export class World {
   }
 
   environment(name: PartName, cache = readSettings().cache): NodeJS.ProcessEnv {
-    return {
-      PATH: process.env.PATH,
-      HOME: this.home,
-      CI: 'true',
-      DAVIT_HOME: this.home,
-      DAVIT_CACHE: cache,
-      DAVIT_SERVER: `http://127.0.0.1:${this.#portOf.get(`${name}>server`) ?? this.ports.server}`,
-      DAVIT_FAULTS_CANARY: this.canary,
-      DAVIT_FAULTS_CLOCK: this.#clockOf(name),
-      DAVIT_LOG_LEVEL: 'warn',
-      TEMPORAL_ADDRESS: `127.0.0.1:${this.#portOf.get(`${name}>temporal`)}`,
-    };
+    return environmentOf({
+      ...{ home: this.home, cache, canary: this.canary, clock: this.#clockOf(name), ssh: this.#roads?.path },
+      server: this.#portOf.get(`${name}>server`) ?? this.ports.server,
+      temporal: this.#portOf.get(`${name}>temporal`),
+    });
   }
 
   /** Clients reach the restarted engine only after the history has the containers that ended with it. */
   async restartEngine(engine: OwnEngine, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const users =
       engine === this.engine ? ['arch>engine', 'arch2>engine', 'deploy>target'] : ['board2>engine'];
-    const borders = users.map((name) => this.border(name));
-    for (const border of borders) border.cut();
-    this.history.add({ type: 'engine', what: 'down', engine: engine.name });
-    await engine.down(signal);
-    await engine.up();
-    await endedWith(this.history, engine);
-    this.history.add({ type: 'engine', what: 'up', engine: engine.name });
-    for (const border of borders) border.open();
+    await restarted(engine, signal, {
+      history: this.history,
+      borders: users.map((name) => this.border(name)),
+    });
   }
 
   #clockOf(name: PartName): string {
@@ -355,6 +351,7 @@ export class World {
     this.board = board;
     await board.forward(Number(this.registryHost.split(':')[1]), this.socketOf('registry'));
     this.#unwatch = watchContainers(this.history, board);
+    await this.#roads?.pave('live', board);
     await this.processes.board2.start();
     return board;
   }
@@ -370,11 +367,7 @@ export class World {
   /** The next push to the forge, without a delivery: its branch exists from now on. */
   nextPush(): { before: string; after: string; secret: string } {
     this.#pushes += 1;
-    const [before, after] = [this.commits[this.#pushes - 1], this.commits[this.#pushes]];
-    if (!before || !after) throw new Error('the repository has no more commits');
-    const head = join(this.home, 'repository', '.git', 'refs', 'heads', 'main');
-    writeFileSync(`${head}.new`, `${after}\n`);
-    renameSync(`${head}.new`, head);
+    const { before, after } = moveHead(join(this.home, 'repository'), this.commits, this.#pushes);
     return { before, after, secret: this.hookSecret };
   }
   #pushes = 0;

@@ -75,7 +75,7 @@ await describeWithParts('odd names at a Gitea', [giteaPart], () => {
     expect(await logOf(id, 'unit')).toContain('63 61 66 e9 2e 74 78 74');
   });
 
-  test('files of LFS are pointers, and a warning says so', async () => {
+  test('a forge without LFS fails the jobs that need its objects, and others have the pointers', async () => {
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 100000\n`;
     await copy.commit({
       '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n',
@@ -84,7 +84,12 @@ await describeWithParts('odd names at a Gitea', [giteaPart], () => {
     });
     const id = await pipelineOf(await repository.delivery(() => copy.push('main')));
     const status = await endOf(id);
-    expect(status.state).toBe('success');
-    expect(status.warnings.join('\n')).toContain('LFS');
+    expect(status.state).toBe('failed');
+    expect(JSON.stringify(status.jobs)).toContain('Git LFS');
+    await copy.commit(
+      pipeline({ unit: job(['wc -c <model.bin'], { variables: { GIT_LFS_SKIP_SMUDGE: '1' } }) }),
+    );
+    const pointers = await pipelineOf(await repository.delivery(() => copy.push('main')));
+    expect((await endOf(pointers)).state).toBe('success');
   });
 });

@@ -125,6 +125,16 @@ describe('a build', () => {
   });
 });
 
+test('its cache is measured and bounded by the engine, or the engine does not tell', async () => {
+  await build('FROM scratch\nCOPY Dockerfile /\n');
+  const before = await engine.buildCache(AbortSignal.timeout(60_000));
+  if (podman) return expect(before).toBeUndefined();
+  expect(before?.bytes).toBeGreaterThan(0);
+  expect(before?.unusedBytes).toBeLessThanOrEqual(before?.bytes ?? 0);
+  // Far above what it has: others build on this engine, too.
+  expect(await engine.pruneBuildCache(Number.MAX_SAFE_INTEGER)).toBe(0);
+});
+
 describe('a failed build', () => {
   test('works without secrets and keys that are optional, and without any credentials', async (context) => {
     context.skip(podman, 'has no session');

@@ -6,9 +6,11 @@ import { createServer as createHttp } from 'node:http';
 import { createConnection, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { createServer as createTls } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { ContainerCreate, Engine } from '../../src/adapters/ports.ts';
@@ -218,6 +220,28 @@ describe('an engine over TLS', () => {
     for await (const { bytes } of remote.logs(create.name, { follow: true, signal: deadline() }))
       text += Buffer.from(bytes).toString();
     expect(text).toBe('over tls\n');
+  });
+
+  test('builds with a session: BuildKit asks for credentials and secrets through it', async () => {
+    const remote = await dockerEngine({ address: `tcp://127.0.0.1:${port}`, certPath: join(folder, 'good') });
+    const context = pack();
+    context.entry(
+      { name: 'Dockerfile' },
+      `FROM ${HELPER_IMAGE}\nRUN --mount=type=secret,id=none echo ${scope.name('session')}\n`,
+    );
+    context.finalize();
+    const tag = scope.name('session:1');
+    try {
+      const built = await remote.build({
+        ...{ context: Readable.from(context, { objectMode: false }), dockerfile: 'Dockerfile', tag },
+        ...{ platform: 'linux/amd64', args: {}, labels: {}, cacheFrom: [], auth: {} },
+        ...{ pullBases: false, inlineCache: false, signal: deadline(), onLog: () => {} },
+      });
+      expect(built.imageId).toMatch(/^sha256:/);
+    } finally {
+      await engine.removeImage(tag);
+      await remote.close();
+    }
   });
 
   test('of another CA, or under another name, is refused', async () => {

@@ -116,3 +116,19 @@ test('a key that changes is refused, with both fingerprints', async () => {
   expect(taken).toMatchObject({ code: 0 });
   expect(readFileSync(file, 'utf8')).toBe(pinned);
 });
+
+test('the files are shown without a change, and a machine that is removed leaves none', async () => {
+  const before = readFileSync(path('pi4.json'), 'utf8');
+  const shown = await add('--slots', '5', '--systemd', '--print');
+  expect(shown.stdout).toContain(`# ${path('pi4/worker.yml')}\n# by hand\n`);
+  expect(shown.stdout).toContain('slots: 5 # as many as it bears');
+  expect(shown.stdout).toContain(`EnvironmentFile=${davit.home}/machines/%i/environment`);
+  expect(shown.stdout).not.toContain(readFileSync(path('pi4/token'), 'utf8'));
+  expect(readFileSync(path('pi4.json'), 'utf8')).toBe(before);
+
+  const removed = await davit.cli(['worker', 'remove', 'pi4']);
+  expect(removed).toMatchObject({ code: 0 });
+  expect(existsSync(path('pi4'))).toBe(false);
+  expect(readFileSync(join(davit.home, 'known_hosts'), 'utf8')).toBe('');
+  await eventually('the end of its worker', 30_000, () => board.open() === 0 || undefined);
+});

@@ -53,6 +53,7 @@ export const ROUTES: Record<string, Access> = {
   'POST /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens/revoke': 'operator',
   'GET /api/v1/usage': 'operator',
+  'GET /api/v1/usage/images': 'operator',
   'POST /api/v1/collection': 'operator',
   'GET /api/v1/deploy-tokens': 'operator',
   'POST /api/v1/deploy-tokens/:id/revoke': 'operator',

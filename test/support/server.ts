@@ -40,6 +40,7 @@ import { deployTokens } from '../../src/server/registry/deploy-tokens.ts';
 import { WorkerFleet } from '../../src/server/workers/fleet.ts';
 import { FleetBook } from '../../src/server/workers/fleet-book.ts';
 import { RefusedCalls } from '../../src/server/workers/refused-calls.ts';
+import { ownImages } from '../../src/server/registry/own-images.ts';
 import { WorkerTokens } from '../../src/server/workers/worker-tokens.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
@@ -203,6 +204,7 @@ export async function testServer(
       done();
     },
   });
+  const facts = () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test');
   const workflows = new FakeWorkflows();
   const keys = fileKeyRing(join(folder, 'keys'));
   const workerTokens = await WorkerTokens.open(stores.records);
@@ -210,6 +212,7 @@ export async function testServer(
     ...stores,
     fleet: new WorkerFleet(await FleetBook.open(stores.records)),
     refusedCalls: new RefusedCalls(),
+    certificateTrouble: async () => undefined,
     storeSpace: async () => ({ freeBytes: 50e9, totalBytes: 100e9 }),
     workflows,
     workerTokens,
@@ -231,7 +234,10 @@ export async function testServer(
     secrets: memorySecrets(options.secrets),
     credentials: serverCredentials(keys, stores.logs),
     deployTokens: deployTokens(stores.records),
-    ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
+    ...(options.ownRegistry && {
+      ownRegistry: options.ownRegistry,
+      images: ownImages(options.ownRegistry, facts),
+    }),
     protectionOf: options.protectionOf ?? (async () => undefined),
     resolveRef: async ({ default_branch }, { ref = default_branch ?? 'main', refKind = 'branch' }) => ({
       ref,
@@ -239,7 +245,7 @@ export async function testServer(
       sha: (ref === 'main' ? 'd' : 'e').repeat(40),
     }),
     webhooks,
-    facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
+    facts,
     proxies: [],
     codec: options.codec,
     temporal: { namespace: 'davit', ui: options.temporalUi },

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ApiClient } from '../../src/cli/client/api-client.ts';
 import { fileKeyRing, rotateKeyFile } from '../../src/adapters/keys/key-ring.ts';
 import { signMessage } from '../../src/adapters/keys/proofs.ts';
 import { readSettings, type Settings } from '../../src/config.ts';
@@ -105,16 +106,15 @@ export class SmallDavit {
 
   /** Arch workers have a token of their own; this replaces it, and revokes the former one. */
   async newMachineToken(): Promise<void> {
-    const ask = async (path: string, method: string, body?: object): Promise<unknown> => {
-      const headers = { authorization: `Bearer ${this.#cliToken}`, 'content-type': 'application/json' };
-      const url = `${this.#server.url}/api/v1/worker-tokens${path}`;
-      const answer = await fetch(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
-      return answer.json();
-    };
-    const former = (await ask('', 'GET')) as { name: string; id: string }[];
-    const { token } = (await ask('', 'POST', { name: 'machine', forks: true })) as { token: string };
+    const { client } = this;
+    const former = await client.workerTokens();
+    const { token } = await client.createWorkerToken({ name: 'machine', forks: true });
     await writeFile(this.#machineTokenFile, token, { mode: 0o600 });
-    for (const { name, id } of former) await ask('/revoke', 'POST', { name, id });
+    for (const { name, id } of former) await client.revokeWorkerTokens({ name, id });
+  }
+  /** An operator. */
+  get client(): ApiClient {
+    return new ApiClient(this.#server.url, this.#cliToken);
   }
   rotateKey(): void {
     rotateKeyFile(join(this.#home, 'data', 'installation-key'));
@@ -149,10 +149,10 @@ export class SmallDavit {
   }
 
   /** Resolves when it polls for tasks. */
-  async worker(arches = 'amd64', config = ''): Promise<ArchProcess> {
+  async worker(arches = 'amd64', config = '', env: Record<string, string> = {}): Promise<ArchProcess> {
     const configFile = join(this.#home, `worker-${randomUUID()}.yml`);
     await writeFile(configFile, config);
-    const own = { TEST_WORKER_CONFIG: configFile, DAVIT_WORKER_TOKEN_FILE: this.#machineTokenFile };
+    const own = { TEST_WORKER_CONFIG: configFile, DAVIT_WORKER_TOKEN_FILE: this.#machineTokenFile, ...env };
     return this.#spawn('arch-worker-main.ts', [arches], own);
   }
 

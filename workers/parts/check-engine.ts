@@ -48,8 +48,8 @@ export async function checkEngine(wanted: EngineCheck): Promise<Ability> {
     .map(async (arch) => {
       if (await canRunArch(engine, arch, wanted.helperImage)) return;
       throw new DavitError(
-        'worker/arch',
-        `${info.hostName} (${info.address}) cannot run ${arch} containers.`,
+        emulated.includes(arch) ? 'worker/emulation' : 'worker/arch',
+        `${info.hostName} (${info.address}) is ${info.arch} and cannot run ${arch} containers.`,
       );
     });
   await Promise.all(checks);

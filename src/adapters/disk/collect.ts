@@ -4,6 +4,7 @@
  *            plans, specs, caches). Content that is not JSON names nothing, and neither does a file of a
  *            site, whatever its text: people wrote it. An artifact past its `expiresAt` is not named, unless its
  *            pipeline is the last of its branch or tag that succeeded.
+ *            With an age for sources, records of pipelines that ended before it name none, except as for artifacts.
  *  COLLECT-2 A blob that was stored, stored again, or checked by `has` after `before` stays: an open pipeline
  *            may need it, and its references are in Temporal alone. The caller knows how old the oldest open
  *            pipeline is.
@@ -11,6 +12,7 @@
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
+import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { Collected, CollectRequest } from '../ports.ts';
 import { onDisk, systemCode } from './files.ts';
@@ -24,7 +26,7 @@ const DIGEST = /^sha256:([0-9a-f]{64})$/;
 export const collectBlobs = (folder: string, request: CollectRequest): Promise<Collected> =>
   onDisk('the collection of blobs', async () => {
     const blobs = join(folder, 'blobs', 'sha256');
-    const needed = await reachable(folder, blobs, request.now);
+    const needed = await reachable(folder, blobs, request);
     const collected: Collected = { blobs: 0, bytes: 0, kept: 0 };
     for (const prefix of await names(blobs))
       for (const hex of await names(join(blobs, prefix))) {
@@ -42,18 +44,24 @@ export const collectBlobs = (folder: string, request: CollectRequest): Promise<C
   });
 
 /** Hex of every digest that a record leads to. */
-async function reachable(folder: string, blobs: string, now: number): Promise<ReadonlySet<string>> {
+async function reachable(
+  folder: string,
+  blobs: string,
+  { now, sourcesBefore = Number.NEGATIVE_INFINITY, open: reopened = [] }: CollectRequest,
+): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
-  const read = new Set<string>();
-  const open: string[] = [];
+  /** With the sources that it names, or without. */
+  const read = new Map<string, boolean>();
+  const open: { hex: string; sources: boolean }[] = [];
   const jsonAt = async (hex: string): Promise<unknown> => jsonBlob(join(blobs, hex.slice(0, 2), hex));
-  const take = (root: unknown, until = now): void => {
-    for (const hex of digestsIn(root, until)) {
+  const take = (root: unknown, { until = now, sources }: { until?: number; sources: boolean }): void => {
+    for (const { hex, keys } of digestsByKey(root, until)) {
+      if (!sources && keys.some((key) => key === 'source' || key === 'sourceBlob')) continue;
       found.add(hex);
       // A file of a site may also be the plan of a pipeline: it is read once something else names it.
-      if (read.has(hex)) continue;
-      read.add(hex);
-      open.push(hex);
+      if (read.get(hex) === true || read.get(hex) === sources) continue;
+      read.set(hex, sources);
+      open.push({ hex, sources });
     }
   };
   const records = join(folder, 'records');
@@ -62,14 +70,28 @@ async function reachable(folder: string, blobs: string, now: number): Promise<Re
   for (const path of await filesBelow(records)) {
     const record = await recordAt(path);
     last.see(record);
-    if (!path.startsWith(`${sites}${sep}`)) take(record);
+    const isOver = endedBefore(record, { sourcesBefore, reopened });
+    if (!path.startsWith(`${sites}${sep}`)) take(record, { sources: !isOver });
     else
       for (const index of digestsIn(record, now))
         for (const hex of [index, ...digestsIn(await jsonAt(index), now)]) found.add(hex);
   }
-  for (let hex = open.pop(); hex !== undefined; hex = open.pop())
-    take(await jsonAt(hex), last.has(hex) ? 0 : now);
+  for (let next = open.pop(); next; next = open.pop()) {
+    const isLast = last.has(next.hex);
+    take(await jsonAt(next.hex), { until: isLast ? 0 : now, sources: next.sources || isLast });
+  }
   return found;
+}
+
+const ended = z.object({ record: z.string(), summary: z.object({ id: z.string(), endedAt: z.number() }) });
+
+/** Whether it is of a pipeline that ended before, and is not open again. */
+function endedBefore(
+  record: unknown,
+  { sourcesBefore, reopened }: { sourcesBefore: number; reopened: readonly string[] },
+): boolean {
+  const { data } = ended.safeParse(record);
+  return data !== undefined && data.summary.endedAt < sourcesBefore && !reopened.includes(data.summary.id);
 }
 
 /** Rejects for a record that cannot be read: what it names is unknown (COLLECT-3). */

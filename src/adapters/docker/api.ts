@@ -49,19 +49,34 @@ interface DialError extends Error {
 }
 const FINE = Object.fromEntries([200, 201, 202, 204, 304].map((status) => [status, true]));
 
+/** What the calls go through, if it is more than a socket. */
+export interface Tunnel {
+  /** Awaited before every call: brings it up. */
+  assure(): Promise<void>;
+  /** What is wrong with a port of this machine's loopback that the engine needs; undefined: nothing is known. */
+  problem(port: number): string | undefined;
+  /** What to do about an engine that does not answer; undefined: nothing is known. */
+  hint(): string | undefined;
+}
+const DIRECT: Tunnel = { assure: async () => {}, problem: () => undefined, hint: () => undefined };
+
 export class EngineApi {
   readonly address: string;
   readonly #modem: Docker['modem'];
-  readonly #assure: () => Promise<void>;
+  readonly #tunnel: Tunnel;
   #traits: Promise<EngineTraits> | undefined;
 
-  /** `assure` is awaited before every call: it brings the ssh tunnel up. */
-  constructor(address: string, target: ModemTarget, assure: () => Promise<void> = async () => {}) {
+  constructor(address: string, target: ModemTarget, tunnel: Tunnel = DIRECT) {
     this.address = address;
-    this.#assure = assure;
+    this.#tunnel = tunnel;
     const nothing = { host: undefined, socketPath: undefined, port: undefined, protocol: undefined };
     const noTls = { ca: undefined, cert: undefined, key: undefined };
     this.#modem = new Docker({ ...nothing, ...noTls, version: '', timeout: undefined, ...target }).modem;
+  }
+
+  /** Why the engine does not reach this port of this machine's loopback, if that is known. */
+  forwardProblem(port: number): string | undefined {
+    return this.#tunnel.problem(port);
   }
 
   /** Requested once, and again after the connection has broken. Rejects with `engine/*`. */
@@ -155,7 +170,7 @@ export class EngineApi {
   }
 
   #context(call: Pick<Call, 'action'>): RequestContext {
-    return { action: call.action, address: this.address };
+    return { action: call.action, address: this.address, hint: this.#tunnel.hint() };
   }
 
   async #dial(call: Call, dialOptions: Record<string, unknown>, missing?: number): Promise<unknown> {
@@ -193,7 +208,8 @@ export class EngineApi {
       statusCodes: FINE,
       ...dialOptions,
     };
-    this.#assure()
+    this.#tunnel
+      .assure()
       .then(() => this.#modem.dial(options, (error, result) => (error ? reject(error) : resolve(result))))
       .catch(reject);
     const endSource = (): void => void call.tar?.destroy();

@@ -10,6 +10,8 @@ import { oneLine } from '../text.ts';
 export interface RequestContext {
   action: string;
   address: string;
+  /** What to do if it does not answer, where more than usual is known. */
+  hint?: string | undefined;
 }
 
 const SOCKET_CODES = new Set([
@@ -60,6 +62,8 @@ export function responseError(status: number, message: string, request: RequestC
 
 function responseCode(status: number, message: string): ErrorCode {
   if (/client version \S+ is too (?:old|new)/i.test(message)) return 'engine/version';
+  // It still responds while it ends, with its files closed already.
+  if (/\bdatabase not open\b/i.test(message)) return 'engine/unreachable';
   if (status === 404 && /no such container/i.test(message)) return 'engine/container-missing';
   // Podman responds with status 500.
   if (/is already in use by container|\bname .* already in use/i.test(message)) return 'engine/name-taken';
@@ -79,6 +83,15 @@ function responseCode(status: number, message: string): ErrorCode {
 export function transportError(error: unknown, request: RequestContext): DavitError | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  // An alert comes from the other side: it is the engine that refuses.
+  if (/^ERR_SSL_.*_ALERT_/.test(code))
+    return new DavitError(
+      'engine/untrusted',
+      `Cannot ${request.action}: the engine at ${request.address} refuses the certificate of this worker (${code}).`,
+      {
+        hint: "Its cert.pem has to be signed by the authority that the engine's --tlscacert names, for client authentication.",
+      },
+    );
   if (/^(?:CERT_|ERR_TLS_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL_)/.test(code))
     return new DavitError(
       'engine/untrusted',
@@ -90,7 +103,7 @@ export function transportError(error: unknown, request: RequestContext): DavitEr
   const hint =
     code === 'EACCES'
       ? 'The user of this process has no access to the socket. Add it to the docker group.'
-      : undefined;
+      : request.hint;
   return new DavitError(
     'engine/unreachable',
     `Cannot ${request.action}: the container engine at ${request.address} does not respond (${code || error.message}).`,

@@ -3,16 +3,17 @@
  * only.
  */
 import type { Readable } from 'node:stream';
-import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import { durationText } from '../../utils/duration.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
+import { isLoopback } from '../text.ts';
 import { imageNameText, parseImageName } from '../../match/image-name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './response-schemas.ts';
-import { checked } from './checked.ts';
+import { causeOf } from './errors.ts';
+import { buildCache, pruneBuildCache } from './build-cache.ts';
 import { jsonLines } from './json-lines.ts';
 import { retry } from '../../utils/retry.ts';
 import { untrustedRegistry } from './podman-trust.ts';
@@ -28,7 +29,14 @@ import {
 
 type Images = Pick<
   Engine,
-  'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'listImages' | 'pruneBuildCache' | 'push'
+  | 'inspectImage'
+  | 'pullImage'
+  | 'tagImage'
+  | 'removeImage'
+  | 'listImages'
+  | 'pruneBuildCache'
+  | 'buildCache'
+  | 'push'
 >;
 /**
  * How long an unreachable registry is retried, ms. The engine itself retries a push for 50 s and a pull not
@@ -41,8 +49,6 @@ export interface RegistryRetry {
 
 /** Containers of it have rights on the machine, so whoever has the name at a hub must not provide it. */
 const OWN_HELPER = imageNameText(parseImageName(HELPER_IMAGE));
-const UNNAMED = JSON.stringify({ dangling: ['true'] });
-const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
 
 /** The image part of an Engine, without `build` and `canRun`. */
 export function images(api: EngineApi, patience: RegistryRetry): Images {
@@ -51,7 +57,7 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
     pullImage: (image, options) =>
       retry(() => pull(api, image, options), {
         signal: options.signal,
-        forMs: patience.pullMs,
+        forMs: options.once ? 0 : patience.pullMs,
         onWaitEveryMs: NOTICE_INTERVAL_MS,
         onWait: (error) => options.onLog?.(waitText(error, patience.pullMs)),
       }),
@@ -71,20 +77,8 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
     async listImages() {
       return imageList(await api.json({ method: 'GET', path: path`/images/json`, action: 'list images' }));
     },
-    async pruneBuildCache() {
-      const action = 'remove the build cache';
-      const { podman } = await api.traits();
-      // Podman keeps the results of build steps as images without a name.
-      const response = podman
-        ? await api.json({
-            method: 'POST',
-            path: path`/images/prune`,
-            query: { filters: UNNAMED },
-            action,
-          })
-        : await api.json({ method: 'POST', path: path`/build/prune`, query: { all: '1' }, action });
-      return checked(pruned, response, action).SpaceReclaimed;
-    },
+    pruneBuildCache: (keepBytes) => pruneBuildCache(api, keepBytes),
+    buildCache: (signal) => buildCache(api, signal),
     push: (tag, options) =>
       retry(() => push(api, tag, options), {
         signal: options.signal,
@@ -170,7 +164,8 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
   };
   for await (const event of events(api, await api.stream(call), call)) {
     const message = eventError(event);
-    if (message !== undefined) throw (await trustError(api, message, name.host)) ?? pullError(message, image);
+    if (message !== undefined)
+      throw (await registryError(api, message, name.host)) ?? pullError(message, image);
     const text = eventText(event);
     if (text !== undefined) options.onLog?.(text);
   }
@@ -209,7 +204,7 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   for await (const event of events(api, await api.stream(call), call)) {
     const message = eventError(event);
     if (message !== undefined)
-      throw (await trustError(api, message, name.host)) ?? pushError(message, tag, name.repository);
+      throw (await registryError(api, message, name.host)) ?? pushError(message, tag, name.repository);
     result = pushedDigest(event, name.tag ?? 'latest') ?? result;
     const text = eventText(event);
     if (text !== undefined) options.onLog(text);
@@ -218,9 +213,20 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   return result;
 }
 
-/** The error of a registry that Podman does not trust; undefined for other engines and other errors. */
-async function trustError(api: EngineApi, message: string, host: string): Promise<DavitError | undefined> {
+/** What is known of the registry beside the engine's message: Podman's distrust, or the ssh forward to it. */
+async function registryError(api: EngineApi, message: string, host: string): Promise<DavitError | undefined> {
+  const problem = forwardProblem(api, host);
+  if (problem !== undefined && causeOf(message) === 'registry/unreachable')
+    return new DavitError(
+      'registry/unreachable',
+      `The engine does not reach the registry ${host}: ${problem}`,
+    );
   return (await api.traits()).podman ? untrustedRegistry(message, host) : undefined;
+}
+
+function forwardProblem(api: EngineApi, host: string): string | undefined {
+  const [, name = '', port = ''] = /^(.+):(\d+)$/.exec(host) ?? [];
+  return isLoopback(name) ? api.forwardProblem(Number(port)) : undefined;
 }
 
 /** The events of a stream; a broken one rejects with `engine/unreachable`. */

@@ -55,6 +55,7 @@ export const reportBody = z.object({
   slots: count,
   forks: z.boolean().optional(),
   version: z.string().max(64),
+  buildCache: z.object({ bytes: count, unusedBytes: count, maxBytes: count.optional() }).optional(),
   name: word.optional(),
   control: z.boolean().optional(),
   startedAt: time.optional(),

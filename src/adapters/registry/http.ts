@@ -32,6 +32,8 @@ export interface RegistryOptions {
   host: string;
   insecure: boolean;
   auth?: RegistryAuth;
+  /** In place of a token service: a token for a scope. */
+  sign?: ((scope: string) => string) | undefined;
   /** PEM of an additional authority. */
   ca?: string | undefined;
   /** As in `TokenTrust`. */
@@ -86,6 +88,7 @@ export class RegistryHttp {
     this.#tokens = new Tokens(this.#base, options.auth, this.#agent, {
       hosts: options.tokenHosts ?? [],
       origins: options.tokenOrigins,
+      sign: options.sign,
     });
     this.#patienceMs = options.patienceMs ?? 45_000;
   }

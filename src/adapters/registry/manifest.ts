@@ -25,6 +25,11 @@ const descriptor = z.object({ digest, mediaType: z.string(), size: z.number().in
 const platform = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
 const index = z.object({ manifests: z.array(descriptor.extend({ platform: platform.optional() })) });
 const manifest = z.object({ config: descriptor, layers: z.array(descriptor) });
+const content = z.object({
+  manifests: z.array(descriptor).optional(),
+  config: descriptor.optional(),
+  layers: z.array(descriptor).optional(),
+});
 const typed = z.object({ mediaType: z.string().optional() });
 
 const unreadable = (): DavitError =>
@@ -68,6 +73,17 @@ export function contentBytes(bytes: Uint8Array): number {
   const { config, layers } = parsed(manifest, bytes);
   const parts = new Map([config, ...layers].map((part) => [part.digest, part.size]));
   return [...parts.values()].reduce((sum, size) => sum + size, 0);
+}
+
+export interface Part {
+  digest: Digest;
+  size: number;
+}
+
+/** The manifests of an index, else config and layers. */
+export function partsOf(bytes: Uint8Array): Part[] {
+  const { manifests, config, layers = [] } = parsed(content, bytes);
+  return [...(manifests ?? []), ...(config ? [config] : []), ...layers];
 }
 
 /** Digests of config and layers, each once. */

@@ -28,6 +28,7 @@ export class Tokens {
   readonly #auth?: RegistryAuth;
   readonly #agent: Agent;
   readonly #trust: Omit<TokenTrust, 'credentials'>;
+  readonly #sign: ((scope: string) => string) | undefined;
   #basic = false;
   readonly #bearer = new Map<string, { header: string; until: number }>();
 
@@ -35,9 +36,13 @@ export class Tokens {
     registry: URL,
     auth: RegistryAuth | undefined,
     agent: Agent,
-    trust: Omit<TokenTrust, 'credentials'> = { hosts: [] },
+    {
+      sign,
+      ...trust
+    }: Omit<TokenTrust, 'credentials'> & { sign?: ((scope: string) => string) | undefined } = { hosts: [] },
   ) {
     this.#trust = trust;
+    this.#sign = sign;
     this.#registry = registry;
     this.#auth = auth;
     this.#agent = agent;
@@ -46,6 +51,7 @@ export class Tokens {
   /** The credentials that worked for this scope before. */
   known(scope: string | undefined): string | undefined {
     if (this.#basic) return this.#basicHeader();
+    if (this.#sign && scope !== undefined) return `Bearer ${this.#sign(scope)}`;
     const token = this.#bearer.get(scope ?? '');
     return token && token.until > performance.now() ? token.header : undefined;
   }

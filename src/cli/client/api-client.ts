@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { text as textOfBody } from 'node:stream/consumers';
 import { z } from 'zod';
-import type { Collected, DiskUsage } from '../../adapters/ports.ts';
+import type { Collected, DiskUsage, ShownImages } from '../../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { AuditPage } from '../../plan/model/audit.ts';
 import type { DeliveriesPage } from '../../plan/model/delivery.ts';
@@ -126,6 +126,7 @@ export class ApiClient {
   collect = (dryRun: boolean): Promise<Collected> =>
     this.#json({ method: 'POST', path: '/api/v1/collection', json: { dryRun } });
   usage = (): Promise<DiskUsage> => this.#json({ method: 'GET', path: '/api/v1/usage' });
+  imageUsage = (): Promise<ShownImages> => this.#json({ method: 'GET', path: '/api/v1/usage/images' });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
   commitStatuses = (): Promise<CommitStatuses[]> =>

@@ -1,58 +1,50 @@
-/** `davit disk`: shows what each project uses on the server's disk. */
+/** `davit disk`: shows what each project uses on the server's disk and in davit's registry, and build caches. */
 import type { Command } from 'commander';
-import type { ProjectUsage } from '../../adapters/ports.ts';
+import { DavitError } from '../../errors.ts';
 import { printJson, type Cli } from '../cli.ts';
+import type { ApiClient } from '../client/api-client.ts';
 import { withServer } from '../connect.ts';
-import { table } from '../view/table.ts';
+import { diskText, type DiskView } from '../view/disk-view.ts';
 
 export function diskCommand(program: Command, cli: Cli): void {
   program
     .command('disk')
-    .description("show what each project uses on the server's disk")
+    .description("show what each project uses on the server's disk and in davit's registry, and build caches")
     .option('--json', 'print the bytes as JSON')
     .addHelpText(
       'after',
       `
-What bounds it: expire_in of artifacts; limits.artifact_age, limits.log_age, limits.log_bytes and
-limits.artifact_bytes of the installation file. What nothing needs is removed four times a day, and by \`davit doctor --fix\`. Images are in
-the registry, build caches on the engines: \`docker system df\`.
+IMAGES are those of the project's repositories and of its pipelines, BUILD CACHE is what builds keep in the registry for later builds.
+A layer counts once for each project. What bounds each kind: docs/operations.md, "Disk is full". What nothing needs is removed
+four times a day, and by \`davit doctor --fix\`.
 
 Example:
   $ davit disk`,
     )
     .action(async (options: { json?: boolean }) => {
-      const { usage, removable } = await withServer(cli, async (client) => ({
-        usage: await client.usage(),
-        removable: await client.collect(true),
-      }));
-      if (options.json) return printJson(cli, { ...usage, removable });
-      const rows = usage.projects.map((one) => [
-        { text: one.project, paint: 'bold' as const },
-        ...cells(one),
-      ]);
-      cli.io.out(table(HEAD, rows, cli.io.outColor));
-      const bytes = removable.bytes + (removable.logs?.bytes ?? 0);
-      return cli.io.out(
-        `Named by no ended pipeline: ${sizeText(usage.rest)}. The next collection removes ${sizeText(bytes)}.\n`,
+      const { view, removable } = await withServer(cli, async (client) => {
+        const found = await client.collect(true);
+        return { view: await viewOf(client, found.bytes + (found.logs?.bytes ?? 0)), removable: found };
+      });
+      if (!options.json) return cli.io.out(diskText(view, cli.io.outColor));
+      const { usage, images, workers } = view;
+      const buildCaches = workers.flatMap(({ hostId, hostName, buildCache }) =>
+        buildCache ? [{ hostId, hostName, ...buildCache }] : [],
       );
+      const shown = typeof images === 'string' ? { imagesProblem: images } : { images };
+      return printJson(cli, { ...usage, removable, ...shown, buildCaches });
     });
 }
 
-const HEAD = ['PROJECT', 'LOGS', 'SOURCES', 'ARTIFACTS', 'CACHES', 'OTHER', 'TOTAL'];
-
-function cells({ logs, sources, artifacts, caches, others }: ProjectUsage): string[] {
-  const each = [logs, sources, artifacts, caches, others];
-  return [...each, each.reduce((sum, one) => sum + one, 0)].map(sizeText);
-}
-
-const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
-
-export function sizeText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1_000 && unit < UNITS.length - 1) {
-    value /= 1_000;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit] ?? ''}`;
+async function viewOf(client: ApiClient, removable: number): Promise<DiskView> {
+  const [usage, images, workers] = await Promise.all([
+    client.usage(),
+    client.imageUsage().catch((error: unknown) => {
+      // A registry that is away keeps nobody from seeing the rest.
+      if (error instanceof DavitError) return error.message;
+      throw error;
+    }),
+    client.workers(),
+  ]);
+  return { usage, images, workers, removable };
 }

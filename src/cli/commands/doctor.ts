@@ -1,5 +1,6 @@
 /** `davit doctor`: finds what is wrong on this machine, with a remedy for each finding. */
 import type { Command } from 'commander';
+import type { Finding } from '../../local/doctor/check.ts';
 import type { Fix } from '../../local/doctor/fix.ts';
 import { printJson, progressOf, useEngine, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
@@ -15,6 +16,7 @@ interface Options {
   fix?: boolean;
   dryRun?: boolean;
   security?: boolean;
+  fleet?: boolean;
 }
 
 export function doctorCommand(program: Command, cli: Cli): void {
@@ -30,35 +32,48 @@ export function doctorCommand(program: Command, cli: Cli): void {
     )
     .option('--dry-run', 'with --fix: show what would be done, and change nothing')
     .option('--security', 'show what the defaults of this version change for this installation')
-    .addHelpText('after', '\nExample:\n  $ davit doctor\n  $ davit doctor --fix --dry-run')
+    .option('--fleet', 'show what every machine of the installation finds, and which are missing')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ davit doctor\n  $ davit doctor --fleet\n  $ davit doctor --fix --dry-run',
+    )
     .action(async (options: Options) => {
       const fixes = options.fix || options.dryRun ? await runFixes(cli, options) : undefined;
-      const { examine, isHealthy } = await import('../../local/doctor/index.ts');
-      const workers = () => withServer(cli, (client) => client.workers());
-      const reconciliation = () => withServer(cli, (client) => client.reconciliation());
-      const commitStatuses = () => withServer(cli, (client) => client.commitStatuses());
-      const temporalUi = () => withServer(cli, (client) => findTemporalUi(cli, client));
-      const { examineSecurity } = await import('../../local/doctor/security.ts');
-      const findings = options.security
-        ? await examineSecurity(cli.settings, workers, () =>
-            withServer(cli, (client) => client.workerTokens()),
-          )
-        : await examine({
-            settings: cli.settings,
-            workers,
-            reconciliation,
-            commitStatuses,
-            temporalUi,
-          });
+      const { isHealthy } = await import('../../local/doctor/index.ts');
+      const findings = await findingsOf(cli, options);
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;
       if (options.json) return printJson(cli, { healthy, findings, ...(fixes && { fixes }) });
-      for (const { name, verdict, found, remedy } of findings) {
+      for (const { name, verdict, found, remedy, machine } of findings) {
         const [sign, paint] = SIGNS[verdict];
-        cli.io.out(`${painted(sign, paint, cli.io.outColor)} ${name}: ${plainText(found)}\n`);
+        const what = machine === undefined ? name : plainText(`${machine}: ${name}`);
+        cli.io.out(`${painted(sign, paint, cli.io.outColor)} ${what}: ${plainText(found)}\n`);
         if (remedy) cli.io.out(`    ${plainText(remedy).replaceAll('\n', '\n    ')}\n`);
       }
     });
+}
+
+async function findingsOf(cli: Cli, options: Options): Promise<Finding[]> {
+  if (options.fleet) {
+    const { examineFleet } = await import('../../local/doctor/fleet.ts');
+    return examineFleet({
+      fleet: () => withServer(cli, (client) => client.fleet()),
+      askForChecks: () => withServer(cli, (client) => client.askForChecks()),
+    });
+  }
+  const workers = () => withServer(cli, (client) => client.workers());
+  if (options.security) {
+    const { examineSecurity } = await import('../../local/doctor/security.ts');
+    return examineSecurity(cli.settings, workers, () => withServer(cli, (client) => client.workerTokens()));
+  }
+  const { examine } = await import('../../local/doctor/index.ts');
+  return examine({
+    settings: cli.settings,
+    workers,
+    reconciliation: () => withServer(cli, (client) => client.reconciliation()),
+    commitStatuses: () => withServer(cli, (client) => client.commitStatuses()),
+    temporalUi: () => withServer(cli, (client) => findTemporalUi(cli, client)),
+  });
 }
 
 /** Does not ask for confirmation; --dry-run shows the fixes without applying them. */

@@ -99,18 +99,26 @@ function removeCommand(worker: Command, cli: Cli): void {
     )
     .action(async (name: string, { force = false, json }: { force?: boolean; json?: boolean }) => {
       const done = await withServer(cli, (client) => client.removeWorker({ name, force }));
+      const { forgetMachine } = await import('../../local/machines/forget.ts');
+      const here = await forgetMachine(cli.settings, name);
       if (json) return printJson(cli, { name, ...done });
       const { revoked, hostNames } = done;
       const tokens = `${revoked} ${revoked === 1 ? 'token is' : 'tokens are'} revoked`;
-      return cli.io.out(plainText(`${name} is removed; ${tokens}.\n${stays(name, hostNames)}`));
+      return cli.io.out(plainText(`${name} is removed; ${tokens}.\n${stays(name, hostNames, here)}`));
     });
 }
 
-/** What the server cannot take back. */
-const stays = (name: string, hostNames: readonly string[]): string => `What stays, and how to remove it:
-  the unit of its worker, on the machine where the worker runs:
-    systemctl disable --now davit-worker-${name}.service && rm /etc/systemd/system/davit-worker-${name}.service
-  davit's volumes on the engine of ${hostNames.join(', ')}:
+/** What the server cannot take back. `here`: it was added on this machine, and its worker ends. */
+const stays = (
+  name: string,
+  hostNames: readonly string[],
+  here: boolean,
+): string => `What stays, and how to remove it:
+${here ? '' : otherMachine(name)}  davit's volumes on the engine of ${hostNames.join(', ')}:
     docker volume ls -q -f label=davit.installation -f name=davit-host -f name=davit-mark | xargs -r docker volume rm
 A token in \`workers\` of the installation file counts until it is taken out there.
+`;
+
+const otherMachine = (name: string): string => `  its worker, on the machine where it runs:
+    systemctl disable --now davit-worker@${name}, and rm -r machines/${name} machines/${name}.json in davit's home
 `;

@@ -17,6 +17,9 @@ export interface WorkerAddOptions {
   protectedOnly?: boolean;
   forks?: boolean;
   hostKey?: string;
+  systemd?: boolean;
+  print?: boolean;
+  yes?: boolean;
   json?: boolean;
 }
 
@@ -46,6 +49,9 @@ export function workerAddCommand(worker: Command, cli: Cli): void {
       'its ssh host key, SHA256:…, where nobody is there to confirm it',
       hostKey,
     )
+    .option('--systemd', 'a unit of systemd runs its worker, and not `davit up`')
+    .option('--print', 'show the files that would be written, and do nothing else')
+    .option('--yes', 'do not ask before a unit is written; an unknown host key still needs --host-key')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
@@ -55,7 +61,7 @@ A second run changes what it names and leaves the rest.
 
 Example:
   $ davit worker add pi4 --docker ssh://pi@pi4.local --arch arm64
-  $ davit worker add zero --docker ssh://pi@zero.local --arch arm32 --tags gpio --slots 1`,
+  $ davit worker add zero --docker ssh://pi@zero.local --arch arm32 --tags gpio --slots 1 --systemd`,
     )
     .action(async (name: string, options: WorkerAddOptions) => {
       const { runWorkerAdd } = await import('../worker-add.ts');

@@ -5,6 +5,28 @@ import { messageOf } from '../../utils/message.ts';
 /** ok · warn: works with restrictions · fail: something that davit needs is missing. */
 export type Verdict = 'ok' | 'warn' | 'fail';
 
+/** What is wrong in a fleet, for programs. */
+export const FAULTS = [
+  'registry-unreachable',
+  'clock',
+  'wrong-architecture',
+  'emulation-missing',
+  'disk-full',
+  'two-hosts-one-id',
+  'old-engine',
+  'wrong-token',
+  'token-expired',
+  'wrong-certificate-name',
+  'temporal-unreachable',
+  'server-unreachable',
+  'node-down',
+  'mixed-versions',
+  'no-log-space',
+  'engine-away',
+  'machine-gone',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
 export interface Finding {
   /** `engine`, `architecture arm32`, `registry`… */
   name: string;
@@ -15,6 +37,9 @@ export interface Finding {
   remedy?: string;
   /** The coded error behind it, if there is one. */
   code?: string;
+  /** The machine that it is about, as `davit worker list` names it; absent: this one, or the installation. */
+  machine?: string;
+  fault?: Fault;
 }
 
 export const ok = (name: string, found: string): Finding => ({ name, verdict: 'ok', found });

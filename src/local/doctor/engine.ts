@@ -1,9 +1,8 @@
 /** Checks the engine of this machine. */
 import { canRunArch } from '../../../workers/parts/arch-check.ts';
+import { registryTrouble } from '../../../workers/parts/fleet/registry-check.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
-import { isUntrusted, trustRemedy } from '../../adapters/docker/podman-trust.ts';
 import type { Settings } from '../../config.ts';
-import { DavitError } from '../../errors.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
 import type { WorkerConfig } from '../../installation.ts';
@@ -11,15 +10,11 @@ import { ownConfig } from '../processes.ts';
 import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
 import { swarmObstacle } from '../setup/swarm.ts';
+import { MIN_MAJOR, MIN_PODMAN } from './engine-versions.ts';
 import { type Component, isOfDistribution, knownEscapes } from './known-escapes.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { checkEgress } from './egress.ts';
 
-/** The first version with BuildKit in the engine and API 1.41, which davit uses. */
-export const MIN_MAJOR = 20;
-/** The first Podman whose compatible API has API 1.41. */
-export const MIN_PODMAN = 4;
-const PING_MS = 20_000;
 const MIB = 1024 ** 2;
 /** The rest of the memory is the machine's own. */
 const USABLE = 0.8;
@@ -27,8 +22,10 @@ const USABLE = 0.8;
 export interface EngineFacts {
   settings: Settings;
   helperImage: string;
-  /** host:port that images are pushed to; undefined if davit is not running. */
-  registry?: string;
+  /** host:port of those that images are pulled from and pushed to; none if davit is not running. */
+  registries: readonly string[];
+  /** This machine has workers of a davit elsewhere. */
+  isWorker: boolean;
   /** `accept_engine_versions` of this machine's worker. */
   accepted: readonly string[];
 }
@@ -39,12 +36,14 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
     const { engine, info } = await askEngine(facts.settings);
     try {
       const parts = await Promise.all([
-        finding('architectures', () => checkArches(engine, info, facts.helperImage)),
+        finding('architectures', () => checkArches(engine, info, facts)),
         finding('egress of jobs', () => checkEgressWhereReady(engine, facts)),
         finding('limits of jobs', async () =>
           limitsFinding(info, await readWorkerConfig(ownConfig(facts.settings))),
         ),
-        facts.registry ? checkRegistryFromEngine(engine, info, facts.registry) : [],
+        Promise.all(facts.registries.map((one) => checkRegistryFromEngine(engine, info, one))).then((all) =>
+          all.flat(),
+        ),
       ]);
       return [...versionFindings(info, facts.accepted), ...modeFindings(info), ...parts.flat()];
     } finally {
@@ -179,13 +178,19 @@ const checkEgressWhereReady = async (
 ): Promise<Finding | Finding[]> =>
   (await engine.inspectImage(helperImage)) ? checkEgress(engine, settings, helperImage) : [];
 
-async function checkArches(engine: Engine, info: EngineInfo, helperImage: string): Promise<Finding[]> {
+async function checkArches(
+  engine: Engine,
+  info: EngineInfo,
+  { helperImage, isWorker }: Pick<EngineFacts, 'helperImage' | 'isWorker'>,
+): Promise<Finding[]> {
   if (!(await engine.inspectImage(helperImage)))
     return [
       warn(
         'helper image',
         `The engine does not have ${helperImage} yet.`,
-        'Run `davit up`, which builds it, then run `davit doctor` again.',
+        isWorker
+          ? 'Start the worker of this machine, which brings it: davit worker --arch ARCH. Then run `davit doctor` again.'
+          : 'Run `davit up`, which builds it, then run `davit doctor` again.',
       ),
     ];
   const known = await abilities(info);
@@ -200,38 +205,24 @@ async function checkArches(engine: Engine, info: EngineInfo, helperImage: string
         warn(
           name,
           'not supported by this engine.',
-          `Run \`davit up\` to register emulation, or add a machine: davit worker --arch ${arch} --docker ssh://USER@HOST`,
+          `Nothing to do if no jobs of ${arch} shall run here. Else run \`davit prepare\`, which registers emulation, or add a machine: davit worker add NAME --arch ${arch} --docker ssh://USER@HOST`,
         ),
       );
   }
   return found;
 }
 
-/**
- * The engine itself must reach the registry, because it pushes and pulls. It pulls an image that cannot
- * exist: the error `missing` proves that the registry responded.
- */
+/** The engine itself must reach the registry, because it pushes and pulls. */
 export async function checkRegistryFromEngine(
   engine: Pick<Engine, 'pullImage'>,
-  info: Pick<EngineInfo, 'kind'>,
+  info: Pick<EngineInfo, 'kind' | 'hostName'>,
   registry: string,
 ): Promise<Finding[]> {
   const name = 'registry, from the engine';
   return finding(name, async () => {
-    try {
-      await engine.pullImage(`${registry}/davit-doctor:none`, { signal: AbortSignal.timeout(PING_MS) });
-    } catch (error) {
-      const reached = ['engine/image-missing', 'engine/image-denied'];
-      if (info.kind === 'podman' && error instanceof DavitError && isUntrusted(error.message))
-        return fail(name, error.message, `On this machine, ${trustRemedy(registry)}`);
-      if (error instanceof DavitError && /\bx509:|certificate signed by/.test(error.message))
-        return fail(
-          name,
-          error.message,
-          `If davit runs that registry, repeat \`davit registry enable\`. Else write the authority into /etc/docker/certs.d/${registry}/ca.crt on the engine's machine: it counts for the registry, and for the server that gives out its tokens.`,
-        );
-      if (!(error instanceof DavitError) || !reached.includes(error.code)) throw error;
-    }
-    return ok(name, `reaches ${registry}`);
+    const trouble = await registryTrouble(engine, info, registry);
+    if (!trouble) return ok(name, `reaches ${registry}`);
+    const found = fail(name, trouble.message, trouble.hint ?? 'See the log of the engine.');
+    return trouble.code === undefined ? found : { ...found, code: trouble.code };
   });
 }

@@ -7,13 +7,14 @@ import type { CommitStatuses, Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
 import { checkCertificates } from './certificates.ts';
-import { ok, warn, type Finding } from './check.ts';
+import { finding, ok, warn, type Finding } from './check.ts';
 import { checkStatusRights } from './commit-statuses.ts';
 import { locateEngine, type LocatedEngine } from '../setup/locate-engine.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
 import { checkProtectedRefs } from './protected-refs.ts';
 import { checkServices } from './services.ts';
+import { examineWorkerMachine, type WorkerMachine } from './worker-machine.ts';
 
 export type { Finding, Verdict } from './check.ts';
 
@@ -37,20 +38,40 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
   const run = await liveRun(options.settings);
   const located = await locateEngine(options.settings, run ? 'running' : 'first');
   const { settings } = located;
+  const worker = run ? undefined : await workerMachine(settings);
+  const registries = worker?.facts?.config.registries ?? [];
+  const own = settings.registry ?? run?.registry;
   const [machine, engine, services, refs, rights, certificates] = await Promise.all([
-    checkMachine(settings),
+    checkMachine(settings, worker ? 'worker' : 'server'),
     checkEngine({
       settings,
-      helperImage: settings.helperImage ?? run?.helperImage ?? HELPER_IMAGE,
-      registry: settings.registry ?? run?.registry,
+      helperImage:
+        settings.helperImage ?? run?.helperImage ?? worker?.facts?.config.helper_image ?? HELPER_IMAGE,
+      registries: [...new Set([...(own === undefined ? [] : [own]), ...registries.map(({ host }) => host)])],
       accepted: await acceptedVersions(settings),
+      isWorker: worker !== undefined,
     }),
-    checkServices({ ...options, settings, run }),
+    checkServices({
+      ...options,
+      settings,
+      run,
+      ...(worker && { facts: worker.facts }),
+      isWorker: worker !== undefined,
+    }),
     checkProtectedRefs(settings),
     checkStatusRights(settings),
     checkCertificates(settings),
   ]);
-  return [...machine, locationFinding(located), ...engine, ...services, ...refs, ...rights, ...certificates];
+  return [
+    ...machine,
+    locationFinding(located),
+    ...(worker?.findings ?? []),
+    ...engine,
+    ...services,
+    ...refs,
+    ...rights,
+    ...certificates,
+  ];
 }
 
 /** Which engine is used and why; and what a person would have expected instead. */
@@ -64,6 +85,18 @@ export function locationFinding({ settings, by, passed }: LocatedEngine): Findin
     `${found}; not used: ${instead}`,
     'Start that engine, or choose one: `docker context use NAME`, or DOCKER_HOST.',
   );
+}
+
+async function workerMachine(settings: Settings): Promise<WorkerMachine | undefined> {
+  try {
+    return await examineWorkerMachine(settings);
+  } catch (error) {
+    return {
+      findings: await finding('server', async () => {
+        throw error;
+      }),
+    };
+  }
 }
 
 /** True if nothing that davit needs is missing. */

@@ -11,13 +11,18 @@ const LOW_BYTES = 5 * 1024 ** 3;
 const NO_SPACE_BYTES = 512 * 1024 ** 2;
 
 /** Never rejects. */
-export async function checkMachine(settings: Settings): Promise<Finding[]> {
+export async function checkMachine(settings: Settings, role: 'server' | 'worker'): Promise<Finding[]> {
   const parts = await Promise.all([
     finding('node', async () => ok('node', process.version)),
     finding('disk', () => checkDisk(settings)),
-    finding('keys', () => checkKeys(settings)),
-    finding('installation file', () => checkFile(settings)),
-    finding('temporal program', () => checkTemporalProgram(settings)),
+    // A machine of workers has a token, which the server judges, and nothing else of an installation.
+    ...(role === 'worker'
+      ? []
+      : [
+          finding('keys', () => checkKeys(settings)),
+          finding('installation file', () => checkFile(settings)),
+          finding('temporal program', () => checkTemporalProgram(settings)),
+        ]),
   ]);
   return parts.flat();
 }
@@ -55,7 +60,11 @@ async function checkKeys(settings: Settings): Promise<Finding> {
     try {
       if (((await stat(path)).mode & 0o077) !== 0) open.push(path);
     } catch {
-      return warn('keys', `${path} does not exist yet.`, 'Run `davit up`, which creates it.');
+      return warn(
+        'keys',
+        `${path} does not exist yet.`,
+        'Run `davit up`, which creates it; with docker-compose.yml run ./compose/init.sh. A machine of workers needs DAVIT_SERVER and DAVIT_WORKER_TOKEN_FILE instead.',
+      );
     }
   }
   if (open.length > 0)

@@ -1,11 +1,13 @@
 /** Checks what runs: Temporal, the server, the registry, the workers. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAuthority } from '../../adapters/authorities.ts';
 import { registryClient } from '../../adapters/registry/index.ts';
 import { DavitError } from '../../errors.ts';
 import { isLoopback } from '../../adapters/text.ts';
 import type { Installation } from '../../installation.ts';
-import type { Settings } from '../../config.ts';
+import type { InstallationFacts } from '../../installation-facts.ts';
+import { temporalAddress, type Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { CONTROL_QUEUE, type WorkerReport } from '../../plan/model/queues.ts';
 import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
@@ -20,6 +22,8 @@ import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { statusFindings } from './commit-statuses.ts';
 import { checkWorkflows } from './workflows.ts';
 import { durationText } from '../../utils/duration.ts';
+import { untrustedReason } from '../../utils/untrusted.ts';
+import { isOfName } from './fleet-findings.ts';
 
 const TEMPORAL_MS = 3_000;
 const SKEW_MS = 60_000;
@@ -33,6 +37,10 @@ export interface Services {
   settings: Settings;
   /** Undefined: davit is not running on this machine. */
   run?: RunFile;
+  /** What the server says of the installation, to a machine of workers. */
+  facts?: InstallationFacts | undefined;
+  /** This machine has workers of a davit elsewhere. */
+  isWorker?: boolean;
   /** Requests them from the server with the CLI's token. */
   workers(): Promise<WorkerReport[]>;
   reconciliation(): Promise<Reconciliation[]>;
@@ -42,9 +50,10 @@ export interface Services {
 
 /** Never rejects. */
 export async function checkServices(services: Services): Promise<Finding[]> {
-  const { settings, run } = services;
+  const { settings, run, facts, isWorker = false } = services;
   const server = settings.serverUrl ?? run?.server;
-  const temporal = settings.temporalAddress ?? run?.temporal;
+  const temporal =
+    settings.temporalAddress ?? run?.temporal ?? (isWorker ? temporalAddress(settings) : undefined);
   const registry = settings.registry ?? run?.registry;
   if (!server && !temporal)
     return [
@@ -54,25 +63,31 @@ export async function checkServices(services: Services): Promise<Finding[]> {
         'Start it with `davit up` (or `npm start` for the examples).',
       ),
     ];
+  // A machine of workers need not have the token of a person.
+  const hasToken = settings.token !== undefined || existsSync(settings.tokenFile);
+  const asksServer = server !== undefined && (hasToken || !isWorker);
   const parts = await Promise.all([
     temporal ? finding('temporal', () => checkTemporal(services, temporal)) : [],
-    server ? finding('server', () => checkServer(server)) : [],
-    finding('registry', () => checkRegistries(settings, registry)),
-    server
+    server ? finding('server', () => checkServer(server, run !== undefined)) : [],
+    finding('registry', () => checkRegistries(settings, registry, facts)),
+    asksServer
       ? finding('workers', async () => {
           const workers = await services.workers();
           return [
             ...workerFindings(workers),
-            ...targetFindings(workers, run ? await targetsOf(settings) : []),
+            ...targetFindings(
+              workers,
+              facts?.config.targets.map(({ name }) => name) ?? (await targetsOf(settings)),
+            ),
           ];
         })
       : [],
-    server
+    asksServer
       ? finding('reconciliation', async () =>
           (await services.reconciliation()).map((one) => reconcileFinding(one, Date.now())),
         )
       : [],
-    server
+    asksServer
       ? finding('commit statuses', async () => statusFindings(await services.commitStatuses(), Date.now()))
       : [],
   ]);
@@ -121,18 +136,13 @@ export function controlFinding(polls: readonly number[], now: number): Finding {
   );
 }
 
-async function checkServer(url: string): Promise<Finding> {
+async function checkServer(url: string, isHere: boolean): Promise<Finding> {
   let response: Response;
   const asked = Date.now();
   try {
     response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(HTTP_MS) });
-  } catch {
-    // No response: the finding tells where to look.
-    return fail(
-      'server',
-      `No server responds at ${url}.`,
-      "Start it with `davit up`. Its log is in `log` in davit's home.",
-    );
+  } catch (error) {
+    return noAnswer(url, { error, isHere });
   }
   await response.body?.cancel();
   if (!response.ok)
@@ -142,6 +152,23 @@ async function checkServer(url: string): Promise<Finding> {
       'See its log; the usual cause is an unreachable Temporal.',
     );
   return skewFinding(url, { date: response.headers.get('date'), now: asked }) ?? ok('server', url);
+}
+
+/** No response: the finding tells where to look. */
+function noAnswer(url: string, { error, isHere }: { error: unknown; isHere: boolean }): Finding {
+  const reason = untrustedReason(error instanceof Error ? (error.cause ?? error) : error);
+  if (reason !== undefined) {
+    const untrusted = new DavitError(
+      'tls/untrusted',
+      `The certificate of ${url} cannot be verified (${reason}).`,
+    );
+    const found = { ...fail('server', untrusted.message, untrusted.hint), code: untrusted.code };
+    return isOfName(reason) ? { ...found, fault: 'wrong-certificate-name' } : found;
+  }
+  const remedy = isHere
+    ? "Start it with `davit up`. Its log is in `log` in davit's home."
+    : `Look whether it runs on its own machine; from here, curl -v ${url}/healthz shows how far a request gets.`;
+  return { ...fail('server', `No server responds at ${url}.`, remedy), fault: 'server-unreachable' };
 }
 
 /** Different clocks make logs and deadlines hard to read. `date` has whole seconds (RFC 9110, 6.6.1). */
@@ -157,8 +184,15 @@ export function skewFinding(url: string, seen: { date: string | null; now: numbe
 }
 
 /** davit's own, and those of the installation file: each as workers call it. */
-async function checkRegistries(settings: Settings, own: string | undefined): Promise<Finding[]> {
-  const listed = [...(await registriesOf(settings)), ...(await sharedOf(settings))];
+async function checkRegistries(
+  settings: Settings,
+  own: string | undefined,
+  facts: InstallationFacts | undefined,
+): Promise<Finding[]> {
+  const listed = [
+    ...(facts?.config.registries ?? (await registriesOf(settings))),
+    ...(await sharedOf(settings)),
+  ];
   const hosts = new Set([...(own === undefined ? [] : [own]), ...listed.map(({ host }) => host)]);
   const found = [...hosts].map((host) =>
     finding('registry', () =>

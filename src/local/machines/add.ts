@@ -61,6 +61,8 @@ export interface AddOptions {
   onFinding(finding: Finding): void;
   /** Writes what keeps its worker running; after everything else but the record. Returns what takes that back. */
   install?(record: MachineRecord): Promise<() => Promise<void>>;
+  /** Starts it, after everything else. */
+  start?(record: MachineRecord): Promise<Finding>;
 }
 export interface Added {
   record: MachineRecord;
@@ -105,7 +107,7 @@ class Addition {
     const { settings } = this.#options;
     const { name } = this.#request;
     const before = await findMachine(settings, name);
-    const wanted = this.#wanted(before);
+    const wanted = wantedRecord(this.#request, before);
     await this.#trust(wanted.docker);
     await this.#askEngine(wanted);
     await makeMachineFolder(settings, name);
@@ -122,6 +124,7 @@ class Addition {
     if (takeBack) this.#undo.push(takeBack);
     if (before) this.#undo.push(() => writeMachine(settings, before));
     await writeMachine(settings, record);
+    if (this.#options.start) this.#note(await this.#options.start(record));
     // The new one is stored: the former has no use any more.
     if (former !== undefined) await this.#options.server.revokeWorkerTokens({ name, id: former });
     return { record, findings: this.#findings, isNew: !before, changed };
@@ -143,31 +146,6 @@ class Addition {
     );
   }
 
-  #wanted(before: MachineRecord | undefined): MachineRecord {
-    const { name, docker, certPath, arches, emulation, target, runs, wishes } = this.#request;
-    const known: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = before ?? EMPTY;
-    const at = docker ?? known.docker;
-    const record: MachineRecord = {
-      ...known,
-      name,
-      docker: at,
-      certPath: at?.startsWith('tcp:') ? (certPath ?? known.certPath) : undefined,
-      arches: arches ?? known.arches,
-      emulation: emulation ?? known.emulation,
-      target: target ?? known.target,
-      runs,
-      token: {
-        ...known.token,
-        projects: wishes.projects ?? known.token.projects,
-        protected_only: wishes.protected_only ?? known.token.protected_only,
-        forks: wishes.forks ?? known.token.forks,
-      },
-      changedAt: Date.now(),
-    };
-    if (record.arches.length > 0 || record.target !== undefined) return record;
-    throw new DavitError('usage/invalid', `Say what ${name} is for: --arch, --deploy, or both.`);
-  }
-
   /** The host key, and a login without a prompt. */
   async #trust(docker: string | undefined): Promise<void> {
     if (docker === undefined) return;
@@ -178,7 +156,11 @@ class Addition {
     const { key, finding } = await decideHostKey(question);
     this.#note(finding);
     this.#undo.push(await pin(settings, address, key));
-    await checkLogin({ address, shown: docker, pinnedHosts: pinnedHosts(settings) });
+    await checkLogin({
+      ...{ address, shown: docker, pinnedHosts: pinnedHosts(settings) },
+      // A unit has no agent of a session.
+      withoutAgent: this.#request.runs === 'systemd',
+    });
     this.#note(ok('login', `as ${address.user ?? 'your user'}, without a prompt`));
   }
 
@@ -192,8 +174,6 @@ class Addition {
     });
     try {
       this.#note(...engineFindings(await engine.info(), wanted));
-    } catch (error) {
-      throw wanted.docker?.startsWith('ssh:') ? withoutEngine(error, wanted.docker) : error;
     } finally {
       await engine.close();
     }
@@ -276,6 +256,32 @@ class Addition {
   }
 }
 
+/** The record of a machine with what is asked for. Pure. Throws `usage/invalid`. */
+export function wantedRecord(request: AddRequest, before: MachineRecord | undefined): MachineRecord {
+  const { name, docker, certPath, arches, emulation, target, runs, wishes } = request;
+  const known: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = before ?? EMPTY;
+  const at = docker ?? known.docker;
+  const record: MachineRecord = {
+    ...known,
+    name,
+    docker: at,
+    certPath: at?.startsWith('tcp:') ? (certPath ?? known.certPath) : undefined,
+    arches: arches ?? known.arches,
+    emulation: emulation ?? known.emulation,
+    target: target ?? known.target,
+    runs,
+    token: {
+      ...known.token,
+      projects: wishes.projects ?? known.token.projects,
+      protected_only: wishes.protected_only ?? known.token.protected_only,
+      forks: wishes.forks ?? known.token.forks,
+    },
+    changedAt: Date.now(),
+  };
+  if (record.arches.length > 0 || record.target !== undefined) return record;
+  throw new DavitError('usage/invalid', `Say what ${name} is for: --arch, --deploy, or both.`);
+}
+
 const EMPTY: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = {
   arches: [],
   emulation: false,
@@ -283,20 +289,6 @@ const EMPTY: Omit<MachineRecord, 'name' | 'runs' | 'changedAt'> = {
   hostName: '',
   token: { id: '', protected_only: false, forks: false },
 };
-
-/** ssh has logged in: what is missing is the engine, or the right to use it. */
-function withoutEngine(error: unknown, docker: string): unknown {
-  if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') return error;
-  const user = /^ssh:\/\/([^@/]+)@/.exec(docker)?.[1] ?? 'USER';
-  return new DavitError(
-    'engine/unreachable',
-    `ssh logs in to ${docker}, and no container engine answers there: ${error.message}`,
-    {
-      hint: `On that machine: \`sudo apt-get install docker.io && sudo usermod -aG docker ${user}\`, or name the engine's socket: ${docker}/run/podman/podman.sock. Its ssh server has to allow AllowStreamLocalForwarding.`,
-      cause: error,
-    },
-  );
-}
 
 /** What a person sees after a second run. Pure. */
 export function changes(before: MachineRecord | undefined, after: MachineRecord): string[] {

@@ -1,18 +1,16 @@
 /** What is wrong with the engine of a machine that is to be added. Every check is one line, with a remedy if it fails. */
-import { randomUUID } from 'node:crypto';
-import { canRunArch } from '../../../workers/parts/arch-check.ts';
+import { checkMachine } from '../../../workers/parts/fleet/machine-checks.ts';
 import { ensureHelperImage } from '../../adapters/helper-image.ts';
 import { isLoopback } from '../../adapters/text.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
+import type { MachineChecks as Found, Trouble } from '../../plan/model/fleet.ts';
 import type { Arch } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { WorkerPorts } from '../../wiring.ts';
 import { fail, finding, ok, warn, type Finding } from '../doctor/check.ts';
-import { checkRegistryFromEngine, isTooOld, versionFinding } from '../doctor/engine.ts';
+import { isTooOld, versionFinding } from '../doctor/engine.ts';
 import type { MachineRecord } from './record.ts';
 
-const WAIT_MS = 30_000;
-const KIB = 1024;
 const GIB = 1024 ** 3;
 const NO_SPACE = GIB / 2;
 const LOW_SPACE = 2 * GIB;
@@ -68,39 +66,72 @@ export interface MachineChecks {
 
 /** With a worker's rights: never rejects. */
 export async function machineFindings(checks: MachineChecks): Promise<Finding[]> {
-  const { engine, info, ports } = checks;
-  const helper = ports.facts.config.helper_image;
-  const ready = await finding('helper image', async () => {
-    const auth = await ports.registries.authFor(helper);
-    await ensureHelperImage(engine, info, { name: helper, path: checks.path, auth });
-    return ok('helper image', helper);
+  const { engine, info, ports, arches, docker } = checks;
+  const { config, ownRegistry, installation } = ports.facts;
+  const helperImage = config.helper_image;
+  const ensureHelper = async (): Promise<void> => {
+    const auth = await ports.registries.authFor(helperImage);
+    await ensureHelperImage(engine, info, { name: helperImage, path: checks.path, auth });
+  };
+  const helper = await finding('helper image', async () => {
+    await ensureHelper();
+    return ok('helper image', helperImage);
   });
-  const there = ready.every(({ verdict }) => verdict === 'ok');
-  const parts = await Promise.all([
-    there ? finding('containers', () => containersFinding(engine, checks.arches, helper)) : [],
-    finding('clock', () => clockFinding(engine, ports)),
-    there ? finding('disk', () => diskFinding(engine, info, helper)) : [],
-    registryFindings(checks),
+  const hosts = new Set([
+    ...(ownRegistry ? [ownRegistry.host] : []),
+    ...config.registries.filter((one) => one.default).map(({ host }) => host),
   ]);
-  return [...ready, ...parts.flat(), identityFinding(checks)];
+  const apart = [...hosts].filter(
+    (host) => docker?.startsWith('tcp:') && isLoopback(host.replace(/:\d+$/, '')),
+  );
+  const found = await checkMachine({
+    ...{ engine, installation, helperImage, ensureHelper, now: ports.now },
+    registries: [...hosts].filter((host) => !apart.includes(host)),
+    foreign: arches.filter((arch) => arch !== info.arch),
+  });
+  return [
+    ...helper,
+    ...checkFindings(found, info, arches),
+    ...apart.map(apartFinding),
+    identityFinding(checks),
+  ];
 }
 
-async function containersFinding(engine: Engine, arches: readonly Arch[], helper: string): Promise<Finding> {
-  for (const arch of arches)
-    if (!(await canRunArch(engine, arch, helper)))
-      return fail(
-        'containers',
-        `The machine cannot run programs of ${arch}.`,
-        `Register emulation there (\`docker run --rm --privileged tonistiigi/binfmt --install all\`), or leave ${arch} out.`,
-      );
-  return ok('containers', arches.length > 0 ? `run programs of ${arches.join(', ')}` : 'can be made');
+/** Pure. */
+export function checkFindings(
+  found: Found,
+  info: Pick<EngineInfo, 'hostName'>,
+  arches: readonly Arch[],
+): Finding[] {
+  const cannot = (found.cannotRun ?? []).join(', ');
+  return [
+    cannot === ''
+      ? ok('containers', arches.length > 0 ? `run programs of ${arches.join(', ')}` : 'can be made')
+      : fail(
+          'containers',
+          `The machine cannot run programs of ${cannot}.`,
+          `Register emulation there (\`docker run --rm --privileged tonistiigi/binfmt --install all\`), or leave ${cannot} out.`,
+        ),
+    ...(found.clockOffsetMs === undefined ? [] : [skewFinding(found.clockOffsetMs)]),
+    ...(found.disk ? [spaceFinding(info.hostName, found.disk.freeBytes)] : []),
+    ...(found.registries ?? []).map(({ host, problem }) =>
+      problem ? troubleFinding('registry', problem) : ok('registry', `reaches ${host}`),
+    ),
+    ...(found.troubles ?? []).map((trouble) => troubleFinding('machine', trouble)),
+  ];
 }
 
-async function clockFinding(engine: Engine, ports: Pick<WorkerPorts, 'now'>): Promise<Finding> {
-  const before = ports.now();
-  const { time } = await engine.info();
-  return skewFinding(time - (before + ports.now()) / 2);
-}
+const troubleFinding = (name: string, { code, message, hint }: Trouble): Finding => ({
+  ...fail(name, message, hint ?? 'Look at the log of the engine there, and run the command again.'),
+  ...(code !== undefined && { code }),
+});
+
+const apartFinding = (host: string): Finding =>
+  warn(
+    'registry',
+    `${host} is the loopback of the server's machine: this engine does not reach it, so it neither builds nor runs images of the installation.`,
+    'Add the machine with ssh://, which forwards it, or give the registry a name that all engines reach (docs/installation.md, "The registry").',
+  );
 
 /** `skewMs`: how far the machine is ahead of the server. Pure. */
 export function skewFinding(skewMs: number): Finding {
@@ -113,70 +144,12 @@ export function skewFinding(skewMs: number): Finding {
   return ok('clock', seconds < 2 ? 'agrees with the server' : words);
 }
 
-async function diskFinding(engine: Engine, info: EngineInfo, helper: string): Promise<Finding> {
-  // A container's root is on the file system that the engine keeps images and containers on.
-  const text = await outputOf(engine, helper, 'df -P -k / | tail -n 1');
-  const free = Number(text.trim().split(/\s+/)[3] ?? Number.NaN) * KIB;
-  return spaceFinding(info.hostName, free);
-}
-
 /** Pure. `free`: bytes. */
 export function spaceFinding(host: string, free: number): Finding {
   const remedy = `Free space on ${host}: \`docker system df\` shows what uses it, \`docker image prune\` removes unused images.`;
-  if (Number.isNaN(free)) return warn('disk', `${host} does not say how much space is free.`, remedy);
   const found = `${(free / GIB).toFixed(1)} GiB free for the engine of ${host}`;
   if (free < NO_SPACE) return fail('disk', `${found}: too little to run jobs.`, remedy);
   return free < LOW_SPACE ? warn('disk', `${found}: space is low.`, remedy) : ok('disk', found);
-}
-
-/** Runs a script in the helper image, without a network, and returns what it prints. */
-async function outputOf(engine: Engine, image: string, script: string): Promise<string> {
-  const name = `davit-machine-check-${randomUUID().slice(0, 8)}`;
-  const signal = AbortSignal.timeout(WAIT_MS);
-  try {
-    await engine.createContainer({
-      name,
-      image,
-      labels: { 'davit.kind': 'helper' },
-      entrypoint: ['/bin/sh', '-c', script],
-      network: { mode: 'none' },
-      noNewPrivileges: true,
-      volumes: [],
-      logMaxBytes: 1024 * KIB,
-    });
-    await engine.startContainer(name);
-    await engine.waitContainer(name, signal);
-    let text = '';
-    for await (const { bytes } of engine.logs(name, { follow: false, signal }))
-      text += Buffer.from(bytes).toString('utf8');
-    return text;
-  } finally {
-    await engine.removeContainer(name);
-  }
-}
-
-async function registryFindings({ engine, info, ports, docker }: MachineChecks): Promise<Finding[]> {
-  const { config, ownRegistry } = ports.facts;
-  const hosts = new Set([
-    ...(ownRegistry ? [ownRegistry.host] : []),
-    ...config.registries.filter((one) => one.default).map(({ host }) => host),
-  ]);
-  const found = await Promise.all(
-    [...hosts].map(async (host): Promise<Finding[]> => {
-      const own = isLoopback(host.replace(/:\d+$/, ''));
-      if (own && docker?.startsWith('tcp:'))
-        return [
-          warn(
-            'registry',
-            `${host} is the loopback of the server's machine: this engine does not reach it, so it neither builds nor runs images of the installation.`,
-            'Add the machine with ssh://, which forwards it, or give the registry a name that all engines reach (docs/installation.md, "The registry").',
-          ),
-        ];
-      const one = await checkRegistryFromEngine(engine, info, host);
-      return one.map((each) => ({ ...each, name: 'registry' }));
-    }),
-  );
-  return found.flat();
 }
 
 /** Two machines with one id would take up each other's jobs. Pure. */

@@ -30,8 +30,8 @@ const recordSchema = z.object({
   emulation: z.boolean(),
   /** Deploy target of the installation file. */
   target: z.string().optional(),
-  /** What keeps its worker running: `davit up` of this home, or a person. */
-  runs: z.enum(['up', 'command']),
+  /** What keeps its worker running: `davit up` of this home, a unit of systemd, or a person. */
+  runs: z.enum(['up', 'systemd', 'command']),
   /** davit's id on the engine, and its name, when it was last added. */
   hostId: z.string(),
   hostName: z.string(),

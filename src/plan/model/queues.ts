@@ -49,8 +49,18 @@ export interface WorkerReport extends MachineReport {
   /** It takes jobs of forks. */
   forks?: boolean;
   version: string;
+  /** BuildKit's cache of its engine; absent: not measured yet, or the engine does not tell. */
+  buildCache?: BuildCacheReport | undefined;
   /** Epoch ms of the last report, server's clock. */
   seenAt: number;
+}
+
+export interface BuildCacheReport {
+  bytes: number;
+  /** That no build uses now. */
+  unusedBytes: number;
+  /** `build_cache_bytes` of the worker's file. */
+  maxBytes?: number | undefined;
 }
 
 export interface QueueChoice {

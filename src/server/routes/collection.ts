@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { collectOnce } from '../collection.ts';
+import type { ShownImages } from '../../adapters/ports.ts';
 import type { ServerDeps } from '../deps.ts';
 
 const body = z.strictObject({ dryRun: z.boolean() });
@@ -11,4 +12,13 @@ export function collectionRoutes(app: FastifyInstance, deps: ServerDeps): void {
     collectOnce(deps, body.parse(request.body).dryRun),
   );
   app.get('/api/v1/usage', { config: { access: 'operator' } }, () => deps.usage());
+  app.get('/api/v1/usage/images', { config: { access: 'operator' } }, () => imagesOf(deps));
+}
+
+/** Another registry says nothing that davit could add up: who uses it beside davit is not known. */
+async function imagesOf({ images, ownRegistry, facts }: ServerDeps): Promise<ShownImages> {
+  const { registries } = facts().config;
+  const others = registries.map(({ host }) => host).filter((host) => host !== ownRegistry?.host);
+  if (!images) return { others };
+  return { own: await images.usage(), others };
 }

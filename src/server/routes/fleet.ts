@@ -17,10 +17,14 @@ export function fleetRoutes(app: FastifyInstance, deps: ServerDeps): void {
   const operator = { config: { access: 'operator' } } as const;
   app.get('/api/v1/fleet', { config: { access: 'reader' } }, async (request): Promise<FleetView> => {
     const isOperator = mayAs(userOf(request).role, 'operator');
-    const [up, space] = await Promise.all([deps.workflows.healthy(), deps.storeSpace()]);
+    const [up, space, certificate] = await Promise.all([
+      deps.workflows.healthy(),
+      deps.storeSpace(),
+      deps.certificateTrouble(),
+    ]);
     return {
       now: Date.now(),
-      server: { version: deps.version, temporal: up ? 'up' : 'down', space },
+      server: { version: deps.version, temporal: up ? 'up' : 'down', space, certificate },
       machines: machinesOf(deps),
       refused: isOperator ? deps.refusedCalls.list() : [],
     };

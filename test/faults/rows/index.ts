@@ -41,6 +41,7 @@ import { logFlood } from './38-log-flood.ts';
 import { rotation } from './39-rotation.ts';
 import { forgeAway } from './40-forge-away.ts';
 import { upgrade } from './41-upgrade.ts';
+import { cutSsh } from './42-cut-ssh.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -78,6 +79,7 @@ export const ROWS: readonly Row[] = [
   engineRestart,
   engineKilled,
   cutEngine,
+  cutSsh,
   replay,
   diskFullStore,
   diskFullEngine,

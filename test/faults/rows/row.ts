@@ -24,6 +24,10 @@ export interface Row {
   lane?: Lane;
   /** Why it needs a process for each part: with one process it does not run. */
   separate?: string;
+  /** Why it needs workers that reach their engines over ssh: it runs with `--fleet` only. */
+  fleet?: string;
+  /** Why it does not run with `--fleet`. */
+  notFleet?: string;
   /** It begins with the version before, in a davit of its own. */
   before?: true;
   /** Mostly waits: runs in `npm run faults` only, not in `npm test`. */

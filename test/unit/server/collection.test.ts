@@ -197,6 +197,34 @@ describe('the disk of a project', () => {
     expect(await readdir(join(server.folder, 'logs', 'table'))).toEqual(['2', '3']);
   });
 
+  test('sources are kept, or removed when they are older than source_age and nothing needs them', async () => {
+    const made: Record<string, Digest> = {};
+    const ended = async (iid: number, days: number, more: object = {}, source = `source ${iid}`) => {
+      made[source] = await old(source);
+      const spec = await old({ source: made[source], script: await old(`script of ${source}`) });
+      const plan = await old({ jobs: [{ spec }] });
+      const record = await old({ plan, trigger: { sourceBlob: made[source] } });
+      const of = { id: `table/${iid}`, number: iid, project: 'table', ref: 'main', sha: 'a', source: 'push' };
+      const summary = { ...of, state: 'failed', endedAt: now - days * DAY, ...more };
+      await server.stores.records.put(pipelineRecordName(`table/${iid}`), { record, summary });
+    };
+    await ended(21, 40);
+    await ended(22, 10);
+    await ended(23, 40, { state: 'success' });
+    await ended(24, 40, {}, 'shared');
+    await ended(25, 10, {}, 'shared');
+    await ended(26, 40);
+    server.workflows.open.set('table/26', pipeline('table/26', { startedAt: now - 1_000 }));
+    const facts = server.deps.facts();
+    const limits = { ...facts.config.limits, source_age: 30 * DAY };
+    const deps = { ...server.deps, facts: () => ({ ...facts, config: { ...facts.config, limits } }) };
+    expect((await collectOnce(server.deps, true, now)).blobs).toBe(0);
+    expect((await collectOnce(deps, false, now)).blobs).toBe(1);
+    const left = [];
+    for (const [name, digest] of Object.entries(made)) if (await isThere(digest)) left.push(name);
+    expect(left.sort()).toEqual(['shared', 'source 22', 'source 23', 'source 26']);
+  });
+
   test('is shown by what it is used for', async () => {
     await pipelineOf(1, 1);
     const artifact = await put('an artifact of 29 bytes......');

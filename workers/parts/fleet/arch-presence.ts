@@ -7,6 +7,7 @@ import type { Engine, EngineInfo } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import type { FleetAnswer, Marks } from '../../../src/plan/model/fleet.ts';
 import type { WorkerPorts } from '../../../src/wiring.ts';
+import type { BuildCacheWatch } from '../build-cache.ts';
 import { claimHost, twin } from './claim-host.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { Gate } from './gate.ts';
@@ -23,8 +24,11 @@ export interface ArchPresenceOptions {
   ports: Pick<WorkerPorts, 'fleet' | 'facts' | 'now'>;
   engine: Engine;
   ensureHelper(): Promise<void>;
+  /** Rejects with `temporal/unreachable`. */
+  askTemporal(): Promise<void>;
   /** What does not change. */
   report: Report;
+  buildCache: Pick<BuildCacheWatch, 'report'>;
   log(text: string): void;
 }
 
@@ -93,8 +97,10 @@ export class ArchPresence {
   #report(): Report {
     const away = this.#watch.away;
     const checks = this.#checks?.latest;
+    const buildCache = this.#options.buildCache.report();
     return {
       ...this.#options.report,
+      ...(buildCache && { buildCache }),
       startedAt: this.#startedAt,
       running: this.jobs.list(),
       engine: engineFacts(this.#info),
@@ -130,13 +136,14 @@ export class ArchPresence {
   }
 
   async #check(): ReturnType<typeof checkMachine> {
-    const { engine, ensureHelper, ports, report } = this.#options;
+    const { engine, ensureHelper, askTemporal, ports, report } = this.#options;
     const { installation, config } = ports.facts;
     return checkMachine({
       engine,
       installation,
       helperImage: config.helper_image,
       ensureHelper,
+      askTemporal,
       registries: config.registries.map(({ host }) => host),
       foreign: report.arches.filter((arch) => arch !== this.#info.arch),
       now: () => ports.now(),

@@ -20,7 +20,6 @@ import { registryTrouble } from './registry-check.ts';
 
 const CHECK_MS = 45_000;
 const KIB = 1_024;
-const DATA = '/davit-data';
 
 export interface CheckedMachine {
   engine: Engine;
@@ -31,6 +30,8 @@ export interface CheckedMachine {
   registries: readonly string[];
   /** Architectures of the worker that are not the engine's own. */
   foreign: readonly Arch[];
+  /** Rejects with `temporal/unreachable`. Absent where the machine has no worker yet. */
+  askTemporal?(): Promise<void>;
   /** Server's clock. */
   now(): number;
 }
@@ -53,6 +54,7 @@ export async function checkMachine(machine: CheckedMachine): Promise<MachineChec
   const registries = info && (await part(registriesOf(machine, info)));
   const cannotRun = info && (await part(unable(machine)));
   const temp = await part(spaceOf(tmpdir()));
+  if (machine.askTemporal) await part(machine.askTemporal());
   return {
     at: machine.now(),
     ...(clock && { clockOffsetMs: Math.round(clock.offsetMs) }),
@@ -109,21 +111,20 @@ async function unable({ engine, foreign, helperImage, ensureHelper }: CheckedMac
   return found;
 }
 
-/** A container of the helper image sees the file system of its volume: that of the engine's data. */
+/** The root of a container is on the file system where the engine keeps its data. */
 async function diskOf({ engine, installation, helperImage, ensureHelper }: CheckedMachine): Promise<Space> {
   await ensureHelper();
   const name = `davit-disk-check-${randomUUID().slice(0, 8)}`;
   const labels = { [LABELS.installation]: installation, 'davit.kind': 'helper' };
-  await engine.createVolume(name, labels);
   try {
     await engine.createContainer({
       name,
       image: helperImage,
       labels,
-      entrypoint: ['/bin/sh', '-c', `df -Pk ${DATA}`],
+      entrypoint: ['/bin/sh', '-c', 'df -Pk /'],
       network: { mode: 'none' },
       noNewPrivileges: true,
-      volumes: [{ volume: name, path: DATA }],
+      volumes: [],
       logMaxBytes: KIB * KIB,
     });
     await engine.startContainer(name);
@@ -135,7 +136,6 @@ async function diskOf({ engine, installation, helperImage, ensureHelper }: Check
     return spaceIn(text);
   } finally {
     await engine.removeContainer(name);
-    await engine.removeVolume(name);
   }
 }
 

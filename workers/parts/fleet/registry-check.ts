@@ -19,11 +19,15 @@ export async function registryTrouble(
 ): Promise<Trouble | undefined> {
   const signal = AbortSignal.timeout(PULL_MS);
   try {
-    await engine.pullImage(`${registry}/davit-doctor:none`, { signal });
+    await engine.pullImage(`${registry}/davit-doctor:none`, { signal, once: true });
   } catch (error) {
     if (error instanceof DavitError && REACHED.includes(error.code)) return undefined;
     if (error instanceof DavitError && error.code === 'engine/unreachable') throw error;
-    if (signal.aborted) return { ...away(info, registry), message: `${registry} does not respond.` };
+    if (signal.aborted)
+      return {
+        ...away(info, registry),
+        message: `The engine of ${info.hostName} gets no answer from ${registry}.`,
+      };
     if (!(error instanceof DavitError)) return { message: messageOf(error) };
     return { code: error.code, message: error.message, hint: hintOf(error, info, registry) };
   }
@@ -42,7 +46,7 @@ function hintOf(error: DavitError, info: Pick<EngineInfo, 'kind' | 'hostName'>, 
       return `The certificate of the registry is for another name than ${registry}: make one with that name (\`davit ca issue\`), or write the name that it has into the installation file.`;
     if (/has expired or is not yet valid/.test(error.message))
       return `Compare the clock of ${machine} with that of the registry; if both are right, renew the certificate of the registry.`;
-    return `On ${machine}, write the authority into /etc/docker/certs.d/${registry}/ca.crt: it counts for the registry, and for the server that gives out its tokens.`;
+    return `If davit runs that registry, repeat \`davit registry enable\`. Else, on ${machine}, write the authority into /etc/docker/certs.d/${registry}/ca.crt: it counts for the registry, and for the server that gives out its tokens.`;
   }
   if (/server gave http response/i.test(error.message))
     return `The registry speaks plain http: give it a certificate, or write ${registry} into "insecure-registries" of /etc/docker/daemon.json on ${machine} and restart its engine.`;

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import protobuf from 'protobufjs/minimal.js';
 import { DavitError } from '../../../errors.ts';
 import type { RegistryAuth } from '../../ports.ts';
@@ -55,11 +56,15 @@ export async function openSession(
     void handleRequest(stream, headers[':path'] ?? '', auth);
   });
   socket.on('error', ignore);
-  server.emit('connection', socket);
+  // Node refuses HTTP/2 on a TLS socket whose protocol was not negotiated as HTTP/2; this one began as HTTP/1.1.
+  const plain = socket instanceof TLSSocket ? Duplex.from({ readable: socket, writable: socket }) : socket;
+  plain.on('error', ignore);
+  server.emit('connection', plain);
   return {
     id,
     close() {
       for (const session of sessions) session.destroy();
+      plain.destroy();
       socket.destroy();
     },
   };

@@ -9,10 +9,12 @@ export async function checkLogin(of: {
   shown: string;
   /** Has the key of the machine. */
   pinnedHosts: string;
+  /** With key files alone. */
+  withoutAgent?: boolean;
 }): Promise<void> {
-  const { address, shown, pinnedHosts } = of;
+  const { address, shown, pinnedHosts, withoutAgent = false } = of;
   const keys = { knownHosts: pinnedHosts, hostKeyAlias: hostAlias(address) };
-  const tunnel = await SshTunnel.create({ address, shown, reversePorts: [], ...keys });
+  const tunnel = await SshTunnel.create({ address, shown, reversePorts: [], withoutAgent, ...keys });
   try {
     await tunnel.assure();
   } finally {

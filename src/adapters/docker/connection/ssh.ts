@@ -7,8 +7,9 @@
  *   SSH-3 The process ends with this one, however this one ends, and does not receive a Ctrl-C meant for this
  *         one.
  *   SSH-4 A lost process is restarted, at the next call and in the background.
+ *   SSH-5 Ports that the board needs of this machine are forwarded by the same connection (`reverse.ts`).
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,11 +17,14 @@ import { DavitError } from '../../../errors.ts';
 import { removeTempFolder, tempFolder } from '../../temp.ts';
 import { oneLine } from '../../text.ts';
 import type { SshAddress } from './address.ts';
+import { ReverseForwards } from './reverse.ts';
 
 const READY_MS = 30_000;
 const LOOK_MS = 20;
 const INITIAL_PAUSE_MS = 500;
-const MAX_PAUSE_MS = 30_000;
+/** A board that is back is used at once. */
+const MAX_PAUSE_MS = 10_000;
+const COMMAND_MS = 20_000;
 const MAX_WORDS = 4_000;
 
 export interface SshOptions {
@@ -32,16 +36,33 @@ export interface SshOptions {
   hostKeyAlias?: string;
   /** Ports of this machine's loopback that are forwarded to the engine's loopback: the registry. */
   reversePorts: number[];
+  /** Logs in with key files alone. */
+  withoutAgent?: boolean;
+  /** A forward that does not work, for the log. */
+  onProblem?: (text: string) => void;
+}
+
+/** In the tunnel's own folder. */
+export const tunnelPaths = (folder: string) => ({
+  engine: join(folder, 'engine.sock'),
+  control: join(folder, 'control'),
+  /** Leads to this port of the board's loopback. */
+  far: (port: number): string => join(folder, `far-${port}.sock`),
+});
+
+function quotable(path: string, what: string): string {
+  if (!/["\\\r\n\0%$]/.test(path)) return path;
+  throw new DavitError(
+    'engine/address',
+    `The path of ${what} contains characters that have a meaning for ssh.`,
+  );
 }
 
 /** Arguments of ssh. Pure. Throws `engine/address` for a path that cannot be written in ssh's options. */
-export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: string): string[] {
+export function sshArguments(options: Omit<SshOptions, 'shown'>, folder: string): string[] {
   const { address, knownHosts, hostKeyAlias } = options;
-  if (knownHosts !== undefined && /["\\\r\n\0%$]/.test(knownHosts))
-    throw new DavitError(
-      'engine/address',
-      'The path of the known_hosts file contains characters that have a meaning for ssh.',
-    );
+  const paths = tunnelPaths(folder);
+  if (knownHosts !== undefined) quotable(knownHosts, 'the known_hosts file');
   const settings = [
     'StrictHostKeyChecking=yes',
     'BatchMode=yes',
@@ -52,13 +73,15 @@ export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: st
     'StreamLocalBindUnlink=yes',
     'ForwardAgent=no',
     'PermitLocalCommand=no',
-    'ControlMaster=no',
-    'ControlPath=none',
-    // Another worker of the same board may already forward this port: it is the same registry.
+    // Forwards are asked for later, one by one.
+    'ControlMaster=yes',
+    `ControlPath="${quotable(paths.control, 'the temporary folder')}"`,
+    'ControlPersist=no',
     'ExitOnForwardFailure=no',
     ...(knownHosts === undefined
       ? []
       : [`UserKnownHostsFile="${knownHosts}"`, 'GlobalKnownHostsFile=/dev/null']),
+    ...(options.withoutAgent ? ['IdentityAgent=none'] : []),
     ...(hostKeyAlias === undefined ? [] : [`HostKeyAlias=${hostKeyAlias}`]),
   ];
   return [
@@ -66,8 +89,8 @@ export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: st
     '-T',
     ...settings.flatMap((setting) => ['-o', setting]),
     '-L',
-    `${localSocket}:${address.socket}`,
-    ...options.reversePorts.flatMap((port) => ['-R', `127.0.0.1:${port}:127.0.0.1:${port}`]),
+    `${paths.engine}:${address.socket}`,
+    ...options.reversePorts.flatMap((port) => ['-L', `${paths.far(port)}:127.0.0.1:${port}`]),
     ...sshDestination(address),
   ];
 }
@@ -77,6 +100,12 @@ export const sshDestination = ({ user, host, port }: SshAddress): string[] => [
   ...(port === undefined ? [] : ['-p', String(port)]),
   '--',
   `${user === undefined ? '' : `${user}@`}${host.replace(/^\[|\]$/g, '')}`,
+];
+
+/** A command to the ssh that runs in this folder. Pure. The user's configuration must not add to it. */
+export const controlArguments = (folder: string, command: 'forward' | 'cancel', port: number): string[] => [
+  ...['-F', 'none', '-o', `ControlPath="${tunnelPaths(folder).control}"`],
+  ...['-O', command, '-R', `127.0.0.1:${port}:127.0.0.1:${port}`, '--', 'board'],
 ];
 
 /** SSH-3, for a parent that is killed: runs "$@" for as long as standard input is open. */
@@ -92,16 +121,19 @@ export class SshTunnel {
   #gone?: Promise<unknown>;
   #closed = false;
   #pause = INITIAL_PAUSE_MS;
+  #reverse?: ReverseForwards;
+  /** What this ssh has said. */
+  #words = '';
 
   private constructor(folder: string, options: SshOptions) {
     this.#folder = folder;
     this.#options = options;
-    this.socketPath = join(folder, 'engine.sock');
+    this.socketPath = tunnelPaths(folder).engine;
   }
 
   /** A tunnel that is not up yet. */
   static async create(options: SshOptions): Promise<SshTunnel> {
-    sshArguments(options, '');
+    sshArguments(options, '/tmp');
     return new SshTunnel(await tempFolder('ssh'), options);
   }
 
@@ -121,24 +153,38 @@ export class SshTunnel {
     return this.#up;
   }
 
+  /** What is wrong with a port of this machine's loopback that the board needs; undefined: nothing is known. */
+  problem(port: number): string | undefined {
+    return this.#reverse?.problem(port);
+  }
+
+  /** Why the engine does not answer although ssh is logged in; undefined: nothing is known. */
+  hint(): string | undefined {
+    if (!/connect failed: open failed/i.test(this.#words)) return undefined;
+    const { socket, user = 'USER' } = this.#options.address;
+    return `ssh logs in, and does not get to ${socket} there. Either no engine runs (\`sudo apt-get install docker.io\`), or this user may not use it (\`sudo usermod -aG docker ${user}\`), or its socket is another one (write its path behind the host), or sshd_config does not allow AllowTcpForwarding and AllowStreamLocalForwarding.`;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#reverse?.stop();
     this.#child?.stdin?.destroy();
     await this.#gone;
     await removeTempFolder(this.#folder);
   }
 
   async #start(): Promise<void> {
-    await rm(this.socketPath, { force: true });
+    const paths = tunnelPaths(this.#folder);
+    await Promise.all([paths.engine, paths.control].map((path) => rm(path, { force: true })));
     const child = spawn(
       'sh',
-      ['-c', WHILE_PARENT_LIVES, 'davit-ssh', 'ssh', ...sshArguments(this.#options, this.socketPath)],
+      ['-c', WHILE_PARENT_LIVES, 'davit-ssh', 'ssh', ...sshArguments(this.#options, this.#folder)],
       { stdio: ['pipe', 'ignore', 'pipe'], detached: true },
     );
     this.#child = child;
-    let words = '';
+    this.#words = '';
     child.stderr.on('data', (chunk: Buffer) => {
-      words = (words + chunk.toString('utf8')).slice(-MAX_WORDS);
+      this.#words = (this.#words + chunk.toString('utf8')).slice(-MAX_WORDS);
     });
     // A pipe to an ended process breaks; the end of the process is handled elsewhere.
     child.stdin.on('error', () => {});
@@ -152,7 +198,7 @@ export class SshTunnel {
     void ended.then(() => (over = true));
     const deadline = performance.now() + READY_MS;
     while (!(await there(this.socketPath))) {
-      if (over) throw this.#failure(words, await ended);
+      if (over) throw this.#failure(this.#words, await ended);
       if (performance.now() > deadline) {
         child.stdin.destroy();
         throw this.#failure('the connection timed out', undefined);
@@ -160,11 +206,31 @@ export class SshTunnel {
       await delay(LOOK_MS);
     }
     this.#pause = INITIAL_PAUSE_MS;
+    this.#reverse = this.#forwards();
+    await this.#reverse.start();
     void ended.then(() => this.#lost(child));
+  }
+
+  #forwards(): ReverseForwards {
+    const { shown, reversePorts, onProblem } = this.#options;
+    const command = (name: 'forward' | 'cancel', port: number) =>
+      runSsh(controlArguments(this.#folder, name, port));
+    return new ReverseForwards({
+      ports: reversePorts,
+      shown,
+      onProblem: onProblem ?? (() => undefined),
+      commands: {
+        forward: (port) => command('forward', port),
+        cancel: async (port) => void (await command('cancel', port)),
+        farSocket: tunnelPaths(this.#folder).far,
+        mayLook: () => !/administratively prohibited/i.test(this.#words),
+      },
+    });
   }
 
   #lost(child: ChildProcess): void {
     if (this.#child !== child || this.#closed) return;
+    void this.#reverse?.stop();
     this.#up = undefined;
     this.#later();
   }
@@ -200,11 +266,19 @@ export class SshTunnel {
       );
     return new DavitError('engine/unreachable', `The ssh connection to ${shown} failed: ${oneLine(words)}`, {
       hint: /permission denied/i.test(words)
-        ? 'ssh must log in with a key and without a prompt. Test it with `ssh -o BatchMode=yes`.'
+        ? 'ssh must log in with a key and without a prompt. `ssh-copy-id` brings the key there; test it with `ssh -o BatchMode=yes`, for a unit also with `-o IdentityAgent=none`.'
         : undefined,
     });
   }
 }
+
+/** Ends with ssh's words, if it fails. */
+const runSsh = (args: string[]): Promise<{ ok: boolean; words: string }> =>
+  new Promise((resolve) => {
+    execFile('ssh', args, { timeout: COMMAND_MS }, (error, _stdout, stderr) =>
+      resolve({ ok: error === null, words: oneLine(stderr) }),
+    );
+  });
 
 const there = (path: string): Promise<boolean> =>
   access(path).then(

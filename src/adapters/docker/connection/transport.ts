@@ -19,6 +19,8 @@ export interface EngineOptions {
   pinnedHosts?: string;
   /** For ssh: ports of this machine's loopback that are forwarded to the engine's loopback (the registry). */
   reversePorts?: number[];
+  /** For ssh: a forward that does not work, for the log. */
+  onProblem?: (text: string) => void;
 }
 export interface Connection {
   api: EngineApi;
@@ -39,15 +41,16 @@ export async function connect(options: EngineOptions): Promise<Connection> {
     if (!address.tls) return direct({ ...target, protocol: 'http' });
     return direct({ ...target, protocol: 'https', ...(await certificates(options.certPath)) });
   }
-  const { reversePorts = [] } = options;
+  const { reversePorts = [], onProblem } = options;
   const tunnel = await SshTunnel.create({
     address,
     shown,
     reversePorts,
+    ...(onProblem && { onProblem }),
     ...(await hostKeys(options, address)),
   });
   return {
-    api: new EngineApi(shown, { socketPath: tunnel.socketPath }, () => tunnel.assure()),
+    api: new EngineApi(shown, { socketPath: tunnel.socketPath }, tunnel),
     close: () => tunnel.close(),
   };
 }

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EngineApi } from '../../../../src/adapters/docker/api.ts';
+import { images } from '../../../../src/adapters/docker/images.ts';
 import { dockerEngine } from '../../../../src/adapters/docker/index.ts';
 import { swarmTarget } from '../../../../src/adapters/swarm/index.ts';
 
@@ -303,4 +305,25 @@ test("a foreign volume with davit's name does not stop a worker, and the id stay
   expect([...there.keys()].at(-1)).toBe('davit-host-01234567-3');
   expect(there.get('davit-host-01234567')).toBeNull();
   expect(there.get('davit-host-01234567-2')).toBe(foreign);
+});
+
+test('an engine that does not reach a registry of this machine: the error says what is wrong with the forward', async () => {
+  const refused = 'Get "http://127.0.0.1:5000/v2/": dial tcp 127.0.0.1:5000: connect: connection refused';
+  const { address } = await fakeEngine((_, reply) => {
+    reply.end(JSON.stringify({ errorDetail: { message: refused }, error: refused }));
+  });
+  const tunnel = {
+    assure: async () => {},
+    hint: () => undefined,
+    problem: (port: number) => (port === 5000 ? 'Something else listens there.' : undefined),
+  };
+  const api = new EngineApi('ssh://pi@board', { socketPath: address.slice('unix://'.length) }, tunnel);
+  const { pullImage } = images(api, { pullMs: 0, pushMs: 0 });
+  await expect(pullImage('127.0.0.1:5000/x:1', {})).rejects.toMatchObject({
+    code: 'registry/unreachable',
+    message: 'The engine does not reach the registry 127.0.0.1:5000: Something else listens there.',
+  });
+  await expect(pullImage('127.0.0.1:5001/x:1', {})).rejects.toMatchObject({
+    message: expect.stringContaining('connection refused'),
+  });
 });

@@ -84,6 +84,12 @@ test.each([
     'container 84bf07b7cae5 has dependent containers which must be removed before it: ec2102b92d0f: container already exists',
     'engine/in-use',
   ],
+  // Docker 20.10 that ends
+  [
+    500,
+    "error while mounting volume '/media/docker/volumes/vv/_data': get vv: database not open",
+    'engine/unreachable',
+  ],
 ])('status %i "%s" is %s', (status, said, code) => {
   expect(responseError(status, said, asked)).toMatchObject({
     code,
@@ -138,4 +144,19 @@ test.each([
 ])('%s is refused', (text) => {
   expect(() => parseEngineAddress(text, false)).toThrow(expect.objectContaining({ code: 'engine/address' }));
   expect(() => parseEngineAddress(text, false)).not.toThrow(/canary|secret/);
+});
+
+test('a refused client certificate is told apart from a certificate that is not trusted here', () => {
+  const request = { action: 'list', address: 'tcp://board:2376' };
+  const of = (code: string) => transportError(Object.assign(new Error('x'), { code }), request);
+  expect(of('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')?.message).toContain(
+    'refuses the certificate of this worker',
+  );
+  expect(of('UNABLE_TO_VERIFY_LEAF_SIGNATURE')?.message).toContain('a certificate that is not trusted');
+});
+
+test('an engine that does not answer: what is known of the way to it is the hint', () => {
+  const error = Object.assign(new Error('x'), { code: 'EPIPE' });
+  const request = { action: 'list', address: 'ssh://pi@board', hint: 'ssh logs in.' };
+  expect(transportError(error, request)?.hint).toBe('ssh logs in.');
 });

@@ -191,7 +191,11 @@ test('an engine that does not trust a certificate on the way to an image: the re
       );
     },
   };
-  const [found] = await checkRegistryFromEngine(engine, { kind: 'docker' }, 'images.lan:5000');
+  const [found] = await checkRegistryFromEngine(
+    engine,
+    { kind: 'docker', hostName: 'board' },
+    'images.lan:5000',
+  );
   expect(found).toMatchObject({ verdict: 'fail', name: 'registry, from the engine' });
   expect(found?.remedy).toContain('/etc/docker/certs.d/images.lan:5000/ca.crt');
 });

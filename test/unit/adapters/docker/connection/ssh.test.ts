@@ -10,10 +10,7 @@ const address = {
 } as const;
 
 test('the arguments of ssh: check host keys, never prompt, the destination', () => {
-  const args = sshArguments(
-    { address, reversePorts: [5000], knownHosts: '/a b/known' },
-    '/tmp/x/engine.sock',
-  );
+  const args = sshArguments({ address, reversePorts: [5000], knownHosts: '/a b/known' }, '/tmp/x');
   expect(args).toMatchInlineSnapshot(`
     [
       "-N",
@@ -35,9 +32,11 @@ test('the arguments of ssh: check host keys, never prompt, the destination', () 
       "-o",
       "PermitLocalCommand=no",
       "-o",
-      "ControlMaster=no",
+      "ControlMaster=yes",
       "-o",
-      "ControlPath=none",
+      "ControlPath="/tmp/x/control"",
+      "-o",
+      "ControlPersist=no",
       "-o",
       "ExitOnForwardFailure=no",
       "-o",
@@ -46,8 +45,8 @@ test('the arguments of ssh: check host keys, never prompt, the destination', () 
       "GlobalKnownHostsFile=/dev/null",
       "-L",
       "/tmp/x/engine.sock:/var/run/docker.sock",
-      "-R",
-      "127.0.0.1:5000:127.0.0.1:5000",
+      "-L",
+      "/tmp/x/far-5000.sock:127.0.0.1:5000",
       "-p",
       "2222",
       "--",
