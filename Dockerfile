@@ -32,7 +32,9 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --create-home davit \
   && install --directory --owner=davit --group=davit --mode=0700 /var/lib/davit /var/cache/davit \
-  && install --directory --owner=davit --group=davit --mode=0755 /certificates /certificates/temporal /certificates/clients
+  && install --directory --owner=davit --group=davit --mode=0755 /certificates /certificates/temporal /certificates/clients \
+  && printf '#!/bin/sh\nexec node /opt/davit/src/cli/main.ts "$@"\n' >/usr/local/bin/davit \
+  && chmod 0755 /usr/local/bin/davit
 WORKDIR /opt/davit
 COPY --from=busybox /usr/lib/davit/busybox /usr/lib/davit/busybox
 COPY --from=packages /opt/davit/node_modules node_modules

@@ -307,15 +307,17 @@ async function webhookProjects(installation: Installation, ports: ServerPorts): 
 
 /** Facts for workers: without users, with the embedded registry. */
 export function factsOf(
-  options: Pick<StartOptions, 'installation' | 'installationId' | 'registry' | 'helperImage'>,
+  options: Pick<StartOptions, 'installation' | 'installationId' | 'registry' | 'ownRegistry' | 'helperImage'>,
   url: string,
 ): InstallationFacts {
   const { users: _users, workers: _workers, ...config } = options.installation;
-  const { registry } = options;
+  const { registry, ownRegistry } = options;
   const registries = [...config.registries];
   if (registry !== undefined && !registries.some((one) => one.host === registry)) {
     const isDefault = !registries.some((one) => one.default);
-    registries.push({ host: registry, insecure: true, default: isDefault });
+    // By a name for other machines davit's own one has a certificate; on the loopback it has none.
+    const hasTls = registry === ownRegistry?.host && ownRegistry.ca !== undefined;
+    registries.push({ host: registry, insecure: !hasTls, default: isDefault });
   }
   return {
     installation: options.installationId,
