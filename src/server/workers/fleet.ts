@@ -48,7 +48,8 @@ export class WorkerFleet implements Fleet {
           },
         }
       : {};
-    this.#replace(worker);
+    // One that is refused, or waits for the word of another, replaces nobody.
+    if (!verdict.refused && !verdict.undecided) this.#replace(worker);
     this.#entries.set(worker.id, { name, worker: { ...worker, ...failed, ...(draining && { draining }) } });
     await this.#book.see(seenOf(worker, name));
     return {
@@ -121,7 +122,10 @@ export class WorkerFleet implements Fleet {
       const former = id === worker.id ? undefined : readIdentity(id);
       if (!former || former.hostName !== own.hostName || former.arches.join() !== own.arches.join()) continue;
       const couldNotStart = other.failed !== undefined && other.hostName === worker.engine?.address;
-      const isOlder = other.hostId === worker.hostId && (other.startedAt ?? 0) < (worker.startedAt ?? 0);
+      const isOlder =
+        other.engine?.address === worker.engine?.address &&
+        other.hostId === worker.hostId &&
+        (other.startedAt ?? 0) < (worker.startedAt ?? 0);
       if (couldNotStart || isOlder) this.#remove(id);
     }
   }

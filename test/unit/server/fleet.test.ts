@@ -149,6 +149,19 @@ test('a token ends by itself at its time', async () => {
   }
 });
 
+test('a copy that waits for the word of the first replaces it no sooner, nor does a worker of another address', async () => {
+  const engine = (address: string) =>
+    ({ id: 'e', address, kind: 'docker', version: '28.0.0', arch: 'arm32' }) as const;
+  const first = { startedAt: 1, engine: engine('unix:///x'), marks: { own: 'a', seen: ['a'], way: '1' } };
+  const copy = { startedAt: 2, engine: engine('unix:///x'), marks: { own: 'b', seen: ['b', 'a'], way: '2' } };
+  expect((await tell({ id: 'davit/h1/arm32/pi/7', ...first })).json()).toEqual({});
+  for (let round = 0; round < 3; round++)
+    expect((await tell({ id: 'davit/h1/arm32/pi/8', ...copy })).json()).toEqual({ undecided: true });
+  expect((await view()).machines).toHaveLength(2);
+  await tell({ id: 'davit/h1/arm32/pi/9', startedAt: 3, engine: engine('ssh://x') });
+  expect((await view()).machines).toHaveLength(3);
+});
+
 test('checks are asked for with the next report', async () => {
   await tell();
   const { since } = (await post('checks', {})).json();
