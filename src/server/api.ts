@@ -232,6 +232,8 @@ export interface ListedWorkerToken {
   projects?: readonly string[] | undefined;
   by?: string;
   at?: number;
+  /** It counts until then. */
+  until?: number | undefined;
   /** Absent: not since the server started. */
   usedAt?: number | undefined;
 }
@@ -241,6 +243,8 @@ export interface WorkerTokenRequest {
   forks?: boolean;
   protected_only?: boolean;
   projects?: readonly string[];
+  /** Until it ends by itself. */
+  expiresInMs?: number;
 }
 /** The token is in this response alone. */
 export interface MadeWorkerToken {

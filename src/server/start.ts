@@ -73,6 +73,8 @@ export interface StartOptions {
 }
 export interface RunningServer {
   url: string;
+  /** True while it reaches Temporal. */
+  works(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -138,7 +140,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await collector.stop();
     await close();
   };
-  return { url: listening, close: stop };
+  return { url: listening, works: () => link.workflows.healthy(), close: stop };
 }
 
 /** As they are at each request. `at`: known when the server listens. */

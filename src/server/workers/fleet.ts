@@ -4,7 +4,7 @@
  */
 import type { Fleet } from '../../adapters/ports.ts';
 import { DavitError, ERRORS } from '../../errors.ts';
-import type { FleetAnswer, SeenWorker } from '../../plan/model/fleet.ts';
+import { nameOf, type FleetAnswer, type SeenWorker } from '../../plan/model/fleet.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import { readIdentity } from '../../plan/model/worker-identity.ts';
 import type { FleetBook } from './fleet-book.ts';
@@ -17,12 +17,6 @@ export type Reported = Parameters<Fleet['report']>[0];
 interface Entry {
   worker: WorkerReport;
   name: string;
-}
-
-/** As people know it. A token has one machine, or one that drives several: `TOKEN/BOARD`. */
-export function nameOf({ name, token, hostName }: Pick<WorkerReport, 'name' | 'token' | 'hostName'>): string {
-  if (token === undefined) return name ?? hostName;
-  return name?.startsWith(`${token}/`) ? name : token;
 }
 
 export class WorkerFleet implements Fleet {
