@@ -13,12 +13,12 @@ import { Machine } from './machine.ts';
 import { oldEngine, runtimeWithoutEmulation } from './stand-ins.ts';
 import { INSIDE } from './space.ts';
 
-/** Disks on which a little less than this is too little for davit. */
+/** Disks with enough for davit: half a GiB and some more. */
 export const SMALL_DISKS = {
   head: { folder: `${HOME}/data`, size: '640m' },
   small: { folder: Machine.engineFolder, size: '720m' },
 };
-const FILL = '200m';
+const FILL = '260m';
 const TEN_MINUTES_MS = 600_000;
 const MAIN = join('src', 'cli', 'main.ts');
 
