@@ -13,7 +13,7 @@ import { liveRun } from '../local/process/run-file.ts';
 import type { Trouble } from '../plan/model/fleet.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { ApiClient } from './client/api-client.ts';
-import { printJson, type Cli } from './cli.ts';
+import { printJson, useEngine, type Cli } from './cli.ts';
 import { withLocalAddresses } from './commands/worker.ts';
 import type { WorkerAddOptions } from './commands/worker-add.ts';
 import { confirmed } from './confirm.ts';
@@ -29,6 +29,7 @@ const CLOCKS_MS = 5_000;
 export async function runWorkerAdd(cli: Cli, name: string, options: WorkerAddOptions): Promise<void> {
   if (!MACHINE_NAME.test(name))
     throw new DavitError('usage/invalid', 'A name has letters, digits, ".", "_" and "-".');
+  if (options.docker === undefined) await useEngine(cli, 'running');
   const settings = await withLocalAddresses(cli.settings);
   const runs = options.systemd ? 'systemd' : await runsBy(cli);
   const request = requestOf(name, options, runs);

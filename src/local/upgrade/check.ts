@@ -20,9 +20,16 @@ export interface Here {
   openPipelines: readonly string[] | { unknown: string };
 }
 
+const NO_FACTS = warn(
+  'facts',
+  'That version has no docs/upgrade.json: settings, engine, Temporal and open pipelines are not compared.',
+  'Read its CHANGELOG.md and docs/operations.md, "Upgrade".',
+);
+
 export function upgradeFindings(here: Here, newer: DavitVersion): Finding[] {
   return [
     nodeFinding(here.node, newer.node),
+    newer.facts ? undefined : NO_FACTS,
     ...settingsFindings(here, newer),
     ...engineFindings(here, newer),
     ...temporalFindings(here, newer),

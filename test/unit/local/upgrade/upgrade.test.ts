@@ -136,6 +136,11 @@ test('what could not be asked is said, and versions that do not run side by side
   ]);
 });
 
+test('a version without facts is not taken for a harmless one', () => {
+  const found = upgradeFindings(here({ installation: { old: 1 } }), { ...version({}), facts: undefined });
+  expect(found).toContainEqual(expect.objectContaining({ name: 'facts', verdict: 'warn' }));
+});
+
 test.each([
   ['1.9.0', '1.10.0', true],
   ['1.10.0', '1.9.0', false],
