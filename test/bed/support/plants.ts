@@ -140,16 +140,10 @@ export const PLANTS: readonly Plant[] = [
     says: /token of late has expired/,
     async plant(fleet) {
       const { davit, bed } = fleet;
-      const [token = ''] = (await davit.done(['worker', 'token', 'create', 'late'])).split('\n');
-      // A day later: the end of the token has passed.
-      await davit.process('server').stop();
-      const record = `${HOME}/data/records/worker-tokens/all~.json`;
-      const { tokens, ...rest } = JSON.parse(await bed.head.read(record)) as { tokens: { name: string }[] };
-      const ended = tokens.map((one) => (one.name === 'late' ? { ...one, until: 1 } : one));
-      await bed.head.write(record, JSON.stringify({ ...rest, tokens: ended }), 0o600);
-      await davit.startServer();
+      const asked = ['worker', 'token', 'create', 'late', '--expires-in', '1s', '--json'];
+      const { token } = JSON.parse(await davit.done(asked)) as { token: string };
       const file = `${INSIDE}/late-token`;
-      await bed.head.write(file, token.trim(), 0o600);
+      await bed.head.write(file, token, 0o600);
       const stop = await badWorker(() => [], { DAVIT_WORKER_TOKEN_FILE: file })(fleet);
       return async () => {
         await stop();
