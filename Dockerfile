@@ -32,7 +32,9 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --create-home davit \
   && install --directory --owner=davit --group=davit --mode=0700 /var/lib/davit /var/cache/davit \
-  && install --directory --owner=davit --group=davit --mode=0755 /certificates /certificates/temporal /certificates/clients
+  && install --directory --owner=davit --group=davit --mode=0755 /certificates /certificates/temporal /certificates/clients \
+  && printf '#!/bin/sh\nexec node /opt/davit/src/cli/main.ts "$@"\n' >/usr/local/bin/davit \
+  && chmod 0755 /usr/local/bin/davit
 WORKDIR /opt/davit
 COPY --from=busybox /usr/lib/davit/busybox /usr/lib/davit/busybox
 COPY --from=packages /opt/davit/node_modules node_modules
@@ -41,12 +43,19 @@ COPY src src
 COPY activities activities
 COPY workflows workflows
 COPY workers workers
-COPY scripts/keep-running.sh scripts/
+COPY scripts/keep-running.sh scripts/healthy.sh scripts/
+# For `davit upgrade --check`.
+COPY CHANGELOG.md LICENSE ./
+COPY docs/upgrade.json docs/
 COPY --from=bundle /opt/davit/bundles bundles
 LABEL org.opencontainers.image.title=davit \
   org.opencontainers.image.licenses=Apache-2.0 \
   org.opencontainers.image.version=0.1.0
-ENV NODE_ENV=production DAVIT_HOME=/var/lib/davit DAVIT_CACHE=/var/cache/davit NODE_COMPILE_CACHE=/var/cache/davit/compiled
+ENV NODE_ENV=production DAVIT_HOME=/var/lib/davit DAVIT_CACHE=/var/cache/davit NODE_COMPILE_CACHE=/var/cache/davit/compiled \
+  DAVIT_READY_FILE=/tmp/davit-ready
+# For `docker exec CONTAINER davit status`.
+RUN printf '#!/bin/sh\nexec node /opt/davit/src/cli/main.ts "$@"\n' > /usr/local/bin/davit && chmod 0755 /usr/local/bin/davit
 USER davit
+HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 CMD ["/bin/sh", "/opt/davit/scripts/healthy.sh"]
 ENTRYPOINT ["node", "/opt/davit/src/cli/main.ts"]
 CMD ["--help"]

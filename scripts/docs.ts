@@ -8,6 +8,7 @@ import { cliPage } from './docs/cli.ts';
 import { environmentPage } from './docs/environment.ts';
 import { errorsPage } from './docs/errors.ts';
 import { headingsOf, keywordsPage } from './docs/keywords.ts';
+import { upgradeFacts } from './docs/upgrade.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const KEYWORD_PAGE = 'docs/language/keywords.md';
@@ -26,6 +27,7 @@ export function generatedPages(): ReadonlyMap<string, string> {
     ['docs/errors.md', errorsPage(ERRORS)],
     ['docs/environment.md', environmentPage(ENVIRONMENT)],
     ['docs/cli.md', cliPage()],
+    ['docs/upgrade.json', upgradeFacts()],
     [KEYWORD_PAGE, keywordsPage(KEYWORDS, headingsOf(pages))],
   ]);
 }

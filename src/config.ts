@@ -30,7 +30,7 @@ export interface Settings {
   workersFile?: string;
   /** Keys of the installation, one per line, 32 bytes in hex; on the server. */
   keyFile: string;
-  /** Updated by a worker while it takes work, for the health check of a container. */
+  /** Updated by a worker while it takes work, and by a server, for the health check of a container. */
   readyFile?: string;
   temporalAddress?: string;
   /** host:port of the registry that davit runs (`davit up` sets it); the installation file has precedence. */
@@ -158,6 +158,10 @@ export const childEnvironment = (change: Record<string, string | undefined>): No
   ...change,
 });
 
+/** Names of variables below that are set, without their values. */
+export const setVariables = (env: NodeJS.ProcessEnv = process.env): string[] =>
+  ENVIRONMENT.flatMap(({ names }) => names).filter((name) => env[name] !== undefined);
+
 /** One row of docs/environment.md. */
 export interface EnvironmentVariable {
   names: readonly string[];
@@ -255,7 +259,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     names: ['DAVIT_READY_FILE'],
     default: '',
     meaning:
-      'A file that a worker keeps fresh while it takes work and its server reaches Temporal, for health checks.',
+      'A file that a server keeps fresh while it reaches Temporal, and a worker while it takes work and its server does, for health checks.',
   },
   { names: ['DAVIT_DEBUG'], default: '', meaning: 'Shows stacks, for work on davit itself.' },
   {

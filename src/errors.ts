@@ -1031,6 +1031,29 @@ export const ERRORS = {
     remedy:
       'Run `docker swarm init --advertise-addr 127.0.0.1`, leave the swarm that the engine is a worker of, or allow a swarm that davit did not make: `davit up --use-swarm`.',
   },
+  // --- upgrade
+  'upgrade/not-published': {
+    transient: false,
+    exit: 1,
+    http: 404,
+    meaning: 'The npm registry does not have that version of davit.',
+    remedy: 'Name a package or a checkout: `davit upgrade --check --from PATH`.',
+  },
+  'upgrade/unreachable': {
+    transient: false,
+    exit: 3,
+    http: 503,
+    meaning: 'The npm registry cannot be asked for newer versions.',
+    remedy:
+      'Check network and npm configuration, or use a package or checkout: `davit upgrade --check --from PATH`.',
+  },
+  'upgrade/unreadable': {
+    transient: false,
+    exit: 2,
+    http: 422,
+    meaning: 'A file or folder is not a version of davit that can be compared.',
+    remedy: 'Name the archive that `npm run package` or `npm pack davit-ci` makes, or a checkout.',
+  },
   // --- command line
   'cli/no-server': {
     transient: false,

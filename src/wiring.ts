@@ -88,6 +88,8 @@ export interface TargetOptions {
   address?: string | undefined;
   /** Changes only a swarm that davit made, or that a person has allowed. */
   permittedOnly?: boolean | undefined;
+  /** As of an engine. */
+  onProblem?: ((text: string) => void) | undefined;
 }
 
 /**
@@ -170,6 +172,7 @@ async function wireTarget(
     installation: facts.installation,
     monitorMs: facts.config.limits.deploy_stable,
     ...(of.permittedOnly && { permittedOnly: true }),
+    ...(of.onProblem && { onProblem: of.onProblem }),
   });
 }
 

@@ -80,15 +80,18 @@ export async function run(options: ArchWorkerOptions): Promise<void> {
   try {
     await withLinks(options.settings, options.links, (links) => runOnEngine(options, links));
   } catch (error) {
-    await tellWithoutTemporal(options, error);
+    if (!options.links) await tellWithoutTemporal(options, error);
     throw error;
   }
 }
 
 /** The server may be there although Temporal is not: it hears why this worker does not come. */
-async function tellWithoutTemporal(options: ArchWorkerOptions, error: unknown): Promise<void> {
+export async function tellWithoutTemporal(
+  options: Omit<ArchWorkerOptions, 'links'>,
+  error: unknown,
+): Promise<void> {
   const isIt = error instanceof DavitError && error.code === 'temporal/unreachable';
-  if (!isIt || options.links || options.signal?.aborted) return;
+  if (!isIt || options.signal?.aborted) return;
   try {
     const ports = await wireWorker(options.settings, { deadlineMs: TELL_MS });
     const config = await readWorkerConfig(options.configFile);

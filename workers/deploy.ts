@@ -19,7 +19,7 @@ import { gatedTuner } from './parts/fleet/gate.ts';
 import { troubleOf } from './parts/fleet/engine-watch.ts';
 import type { Report } from './parts/fleet/presence.ts';
 import { SimplePresence } from './parts/fleet/simple-presence.ts';
-import { detachHere, stopOnSignal } from './parts/process.ts';
+import { detachHere, stopOnSignal, writeStderr } from './parts/process.ts';
 
 /** Longer than one call to an engine; a watch that is ended by it continues at the next worker. */
 const GRACE = '5s';
@@ -52,10 +52,23 @@ export interface DeployWorkerOptions {
 export const run = (options: DeployWorkerOptions): Promise<void> =>
   withLinks(options.settings, options.links, (links) => serve(options, links));
 
-async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
-  const { settings, target: name } = options;
+async function serve(options: DeployWorkerOptions, links: WorkerLinks): Promise<void> {
   const { dockerAddress: address, permittedOnly } = options;
-  const target = await ports.target(name, { address, permittedOnly });
+  const onProblem = (text: string): void => writeStderr(`deploy-${options.target}: ${text}`);
+  const target = await links.ports.target(options.target, { address, permittedOnly, onProblem });
+  try {
+    await serveTarget(options, links, target);
+  } finally {
+    await target.close();
+  }
+}
+
+async function serveTarget(
+  options: DeployWorkerOptions,
+  { ports, temporal }: WorkerLinks,
+  target: DeployTarget,
+): Promise<void> {
+  const { settings, target: name } = options;
   const self = { hostId: `deploy-${name}`, arches: [], worker: ports.facts.worker };
   const identity = identityText(self);
   await detachHere(temporal.client, self, ports.facts.installation);

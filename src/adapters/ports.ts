@@ -666,6 +666,8 @@ export interface DeployTarget {
   ): Promise<void>;
   remove(service: string): Promise<void>;
   nodes(): Promise<SwarmNode[]>;
+  /** Ends its connection. */
+  close(): Promise<void>;
 }
 
 // ---------------------------------------------------------------- source and forge

@@ -1,5 +1,6 @@
 /** Options that several commands share, and the parsers of their values. */
 import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../plan/model/duration.ts';
 import { ARCHES, isArch, type Arch } from '../plan/model/ids.ts';
 
 /** Events that `davit plan` accepts. */
@@ -49,6 +50,13 @@ export function arches(text: string, before: Arch[] = []): Arch[] {
   if (unknown !== undefined)
     throw new InvalidArgumentError(`an architecture is one of ${ARCHES.join(', ')}.`);
   return [...new Set([...before, ...named.filter(isArch)])];
+}
+
+/** `90d`, as durations of a pipeline file; in ms. */
+export function time(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 1_000) throw new InvalidArgumentError('write a duration, as 90d or 12h.');
+  return ms;
 }
 
 /** A whole number from `min` to `max`. */

@@ -27,6 +27,7 @@ import { startCommand } from './commands/start.ts';
 import { tokenCommand } from './commands/token.ts';
 import { keyCommand } from './commands/key.ts';
 import { downCommand, upCommand } from './commands/up.ts';
+import { upgradeCommand } from './commands/upgrade.ts';
 import { workerCommand } from './commands/worker.ts';
 
 const COMMANDS = [
@@ -57,6 +58,7 @@ const COMMANDS = [
   caCommand,
   backupCommands,
   registryCommand,
+  upgradeCommand,
   prepareCommand,
   completionCommand,
 ];

@@ -34,6 +34,7 @@ export function planText(plan: PurgePlan): string {
   const add = (what: string, names: readonly string[]): void => {
     if (names.length > 0) rows.push(`  ${what.padEnd(12)} ${names.join(', ')}`);
   };
+  add('units', plan.units);
   add('containers', plan.containers);
   add('networks', plan.networks);
   add('volumes', plan.volumes);

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../errors.ts';
 import { addMachine, type AddRequest, type Added, wantedRecord } from '../local/machines/add.ts';
 import { checkOwner, installUnit, startUnit } from '../local/machines/install-unit.ts';
+import { isServed } from '../local/machines/serve-machines.ts';
 import { findMachine, MACHINE_NAME, machinePaths, type MachineRecord } from '../local/machines/record.ts';
 import { systemdRuns, unitFiles, unitName, unitPlace } from '../local/machines/unit.ts';
 import { withWishes } from '../local/machines/worker-file.ts';
@@ -12,7 +13,7 @@ import { liveRun } from '../local/process/run-file.ts';
 import type { Trouble } from '../plan/model/fleet.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { ApiClient } from './client/api-client.ts';
-import { printJson, type Cli } from './cli.ts';
+import { printJson, useEngine, type Cli } from './cli.ts';
 import { withLocalAddresses } from './commands/worker.ts';
 import type { WorkerAddOptions } from './commands/worker-add.ts';
 import { confirmed } from './confirm.ts';
@@ -28,6 +29,7 @@ const CLOCKS_MS = 5_000;
 export async function runWorkerAdd(cli: Cli, name: string, options: WorkerAddOptions): Promise<void> {
   if (!MACHINE_NAME.test(name))
     throw new DavitError('usage/invalid', 'A name has letters, digits, ".", "_" and "-".');
+  if (options.docker === undefined) await useEngine(cli, 'running');
   const settings = await withLocalAddresses(cli.settings);
   const runs = options.systemd ? 'systemd' : await runsBy(cli);
   const request = requestOf(name, options, runs);
@@ -48,9 +50,9 @@ export async function runWorkerAdd(cli: Cli, name: string, options: WorkerAddOpt
         start: startUnit,
       }),
     });
-    const started = await untilStarted(server, added.record);
-    if (started) onFinding(started);
-    const notes = notesOf(added.record, await server.workers());
+    const starts = await startsNow(cli, added.record);
+    if (starts) onFinding(await untilStarted(server, added.record));
+    const notes = notesOf(added.record, { workers: await server.workers(), starts });
     if (options.json) return printJson(cli, { ...added, notes });
     return say(summary(added, notes));
   });
@@ -104,9 +106,13 @@ function requestOf(name: string, options: WorkerAddOptions, runs: MachineRecord[
   };
 }
 
-/** Undefined where nothing starts it now. */
-async function untilStarted(server: ApiClient, record: MachineRecord): Promise<Finding | undefined> {
-  if (record.runs === 'command' || (record.runs === 'systemd' && !(await systemdRuns()))) return undefined;
+/** Something that runs now starts its worker. */
+async function startsNow({ settings }: Cli, { runs }: MachineRecord): Promise<boolean> {
+  if (runs === 'systemd') return systemdRuns();
+  return runs === 'up' || isServed(settings);
+}
+
+async function untilStarted(server: ApiClient, record: MachineRecord): Promise<Finding> {
   const isOurs = (one: WorkerReport): boolean =>
     one.token === record.name && (one.startedAt ?? one.seenAt) >= record.changedAt - CLOCKS_MS;
   let trouble: Trouble | undefined;
@@ -125,7 +131,10 @@ async function untilStarted(server: ApiClient, record: MachineRecord): Promise<F
 }
 
 /** What the person should know of the rest of the fleet. */
-function notesOf(record: MachineRecord, workers: readonly WorkerReport[]): string[] {
+function notesOf(
+  record: MachineRecord,
+  { workers, starts }: { workers: readonly WorkerReport[]; starts: boolean },
+): string[] {
   const notes: string[] = [];
   const native = record.emulation ? [] : record.arches;
   for (const arch of native)
@@ -134,7 +143,10 @@ function notesOf(record: MachineRecord, workers: readonly WorkerReport[]): strin
         notes.push(
           `${one.hostName} emulates ${arch} and takes jobs of the same queue. \`davit up --arch\` there, with its own architecture alone, ends that.`,
         );
-  if (record.runs === 'command') notes.push(`Start its worker with: davit worker --machine ${record.name}`);
+  if (record.runs === 'command' && !starts)
+    notes.push(
+      `Start its worker with: davit worker --machine ${record.name}, or those of all machines with: davit worker --machines`,
+    );
   return notes;
 }
 

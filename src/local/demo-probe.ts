@@ -38,8 +38,12 @@ export async function servicePort(settings: Settings, service: string, wanted: n
     address: settings.dockerHost,
     certPath: settings.dockerCertPath,
   });
-  const [endpoint] = (await target.read(service)).endpoints;
-  const port = Number(/:(\d+)$/.exec(endpoint ?? '')?.[1] ?? 0);
-  if (port > 0) return port;
-  return (await isFree(wanted)) ? wanted : freePort();
+  try {
+    const [endpoint] = (await target.read(service)).endpoints;
+    const port = Number(/:(\d+)$/.exec(endpoint ?? '')?.[1] ?? 0);
+    if (port > 0) return port;
+    return (await isFree(wanted)) ? wanted : freePort();
+  } finally {
+    await target.close();
+  }
 }

@@ -15,6 +15,8 @@ import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import { LABELS } from '../plan/model/labels.ts';
 import { messageOf } from '../utils/message.ts';
+import { removeUnit } from './machines/install-unit.ts';
+import { listMachines, type MachineRecord } from './machines/record.ts';
 import { down } from './process/daemonize.ts';
 import { readIfThere } from './process/files.ts';
 import { keptPorts } from './process/ports.ts';
@@ -39,6 +41,8 @@ export interface PurgePlan {
   record: InstallRecord;
   swarm: boolean;
   folders: string[];
+  /** Units of systemd that run workers of machines that were added. */
+  units: string[];
   /** For people: what stays, and why. */
   stays: string[];
 }
@@ -64,6 +68,7 @@ export async function planPurge(settings: Settings): Promise<{ plan: PurgePlan; 
   );
   const shared = others.size > 0;
   const record = readInstallRecord(settings);
+  const machines = await listMachines(settings);
   const swarm = await swarmToLeave(settings, { record, id, shared, local });
   const plan: PurgePlan = {
     installation: id,
@@ -74,8 +79,9 @@ export async function planPurge(settings: Settings): Promise<{ plan: PurgePlan; 
     images: await ownImages(settings, local, shared),
     record,
     swarm: swarm.leave,
+    units: machines.filter(({ runs }) => runs === 'systemd').map(({ name }) => name),
     folders: shared ? [settings.home] : [settings.home, settings.cache],
-    stays: [...swarm.stays, ...staying(settings, record, shared)],
+    stays: [...swarm.stays, ...staying(settings, { record, shared, machines })],
   };
   return { plan, local };
 }
@@ -107,6 +113,7 @@ export async function purge(
     if (name === THIS_MACHINE) failed.push(text);
     else progress.note(text);
   });
+  await step('units', plan.units, (name) => removeUnit(name));
   await step('containers', plan.containers, (name) => engine.removeContainer(name));
   await step('rules of the firewall', [firewallName(plan.installation)], (name) =>
     dropRules(settings, { plan, local }, name),
@@ -167,14 +174,23 @@ async function swarmToLeave(
   return { leave: false, stays: [`The swarm and its services: ${why} (docker swarm leave --force).`] };
 }
 
-function staying(settings: Settings, record: InstallRecord, shared: boolean): string[] {
+function staying(
+  settings: Settings,
+  of: { record: InstallRecord; shared: boolean; machines: readonly MachineRecord[] },
+): string[] {
+  const { record, shared, machines } = of;
   const stays = ['Build cache of the engine: it has no labels, and is of all builds (docker builder prune).'];
   if (record.packages.length > 0)
     stays.push(`Debian packages: others may use them by now (apt-get remove ${record.packages.join(' ')}).`);
   if (shared)
     stays.push(`${settings.cache}, the helper image and emulation: another davit of this machine uses them.`);
   stays.push(
-    'What workers made on engines of other machines: docker … --filter label=davit.installation there.',
+    `What workers made on engines of other machines${named(machines)}: docker … --filter label=davit.installation there.`,
   );
   return stays;
 }
+
+const named = (machines: readonly MachineRecord[]): string =>
+  machines.length === 0
+    ? ''
+    : ` (${machines.map(({ name, docker }) => `${name}: ${docker ?? 'this one'}`).join(', ')})`;

@@ -74,6 +74,7 @@ export async function startMachine(start: DavitStart, wanted: WantedWorkers): Pr
 
 /** A board may be off: nothing waits for it, and its worker is tried again until it is there. */
 const addedMachines = (machine: MachineProcess, progress: Progress): MachineWatch => ({
+  runs: 'up',
   start: (name) =>
     void machine.serve({ kind: 'machine', name }).then(
       () => progress.note(`machine ${name} takes jobs`),

@@ -84,7 +84,7 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     const ports = await choosePorts(settings);
     const shared = await readSharedRegistry(settings);
     if (shared) await ensureRegistryCertificate(settings, shared);
-    const run = runFileOf(settings, { found, ports, shared });
+    const run = runFileOf(settings, { found, ports, shared, options });
     supervisor = new Supervisor(options.progress, () =>
       writeRunFile(settings, { ...run, processes: supervisor?.processes() ?? [] }),
     );
@@ -192,7 +192,7 @@ const serverPort = (found: FoundInstallation, ports: Ports): number =>
 
 function runFileOf(
   settings: Settings,
-  { found, ports, shared }: Pick<StartContext, 'found' | 'ports' | 'shared'>,
+  { found, ports, shared, options }: Pick<StartContext, 'found' | 'ports' | 'shared' | 'options'>,
 ): RunFile {
   const registry = found.installation.registries.find((one) => one.default)?.host;
   const port = serverPort(found, ports);
@@ -209,6 +209,7 @@ function runFileOf(
     namespace: settings.temporalNamespace,
     registry: settings.registry ?? registry ?? shared?.host ?? loopbackRegistry(ports),
     helperImage: settings.helperImage ?? found.installation.helper_image ?? HELPER_IMAGE,
+    ...(options.arches && { arches: [...options.arches] }),
     processes: [],
   };
 }

@@ -55,7 +55,7 @@
  */
 import type { ErrorCode } from '../errors.ts';
 import type { RunningJob, SeenWorker, Space, WorkerState } from '../plan/model/fleet.ts';
-import type { ProjectSlug } from '../plan/model/ids.ts';
+import type { Arch, ProjectSlug } from '../plan/model/ids.ts';
 import type { StatusProblem } from '../plan/model/commit-status.ts';
 import type { Decision } from '../plan/model/protocol.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
@@ -232,6 +232,8 @@ export interface ListedWorkerToken {
   projects?: readonly string[] | undefined;
   by?: string;
   at?: number;
+  /** It counts until then. */
+  until?: number | undefined;
   /** Absent: not since the server started. */
   usedAt?: number | undefined;
 }
@@ -241,6 +243,8 @@ export interface WorkerTokenRequest {
   forks?: boolean;
   protected_only?: boolean;
   projects?: readonly string[];
+  /** Until it ends by itself. */
+  expiresInMs?: number;
 }
 /** The token is in this response alone. */
 export interface MadeWorkerToken {
@@ -273,6 +277,8 @@ export interface RunFile {
   namespace: string;
   registry: string;
   helperImage: string;
+  /** That its own worker was told to keep to; a restart keeps to them too. */
+  arches?: Arch[] | undefined;
   /** `mark`: start time; process ids are reused. */
   processes: { name: string; pid: number; mark?: string }[];
 }

@@ -73,6 +73,8 @@ export interface StartOptions {
 }
 export interface RunningServer {
   url: string;
+  /** True while it reaches Temporal. */
+  works(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -138,7 +140,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await collector.stop();
     await close();
   };
-  return { url: listening, close: stop };
+  return { url: listening, works: () => link.workflows.healthy(), close: stop };
 }
 
 /** As they are at each request. `at`: known when the server listens. */
@@ -305,15 +307,17 @@ async function webhookProjects(installation: Installation, ports: ServerPorts): 
 
 /** Facts for workers: without users, with the embedded registry. */
 export function factsOf(
-  options: Pick<StartOptions, 'installation' | 'installationId' | 'registry' | 'helperImage'>,
+  options: Pick<StartOptions, 'installation' | 'installationId' | 'registry' | 'ownRegistry' | 'helperImage'>,
   url: string,
 ): InstallationFacts {
   const { users: _users, workers: _workers, ...config } = options.installation;
-  const { registry } = options;
+  const { registry, ownRegistry } = options;
   const registries = [...config.registries];
   if (registry !== undefined && !registries.some((one) => one.host === registry)) {
     const isDefault = !registries.some((one) => one.default);
-    registries.push({ host: registry, insecure: true, default: isDefault });
+    // By a name for other machines davit's own one has a certificate; on the loopback it has none.
+    const hasTls = registry === ownRegistry?.host && ownRegistry.ca !== undefined;
+    registries.push({ host: registry, insecure: !hasTls, default: isDefault });
   }
   return {
     installation: options.installationId,

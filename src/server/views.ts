@@ -22,7 +22,7 @@ import {
 } from '../plan/model/records.ts';
 import type { ChangeBoard } from './changes.ts';
 import type { ServerDeps } from './deps.ts';
-import { withPending } from './temporal/pending-activities.ts';
+import { withNotes, withPending } from './temporal/pending-activities.ts';
 import { recordOf, summaryOfRecord } from './records.ts';
 import type { ListedPipeline } from './workflow-port.ts';
 
@@ -50,7 +50,7 @@ export interface Views {
 export const isFinal = (state: PipelineState): boolean => FINAL_STATES.includes(state);
 
 export function pipelineViews(
-  deps: Pick<ServerDeps, 'workflows' | 'records' | 'blobs' | 'limits'>,
+  deps: Pick<ServerDeps, 'workflows' | 'records' | 'blobs' | 'limits' | 'fleet'>,
   changes: ChangeBoard,
 ): Views {
   const cache = new Map<PipelineId, { at: number; status: Promise<PipelineStatus> }>();
@@ -190,13 +190,17 @@ class Watch {
   }
 }
 
-type ReadDeps = Pick<ServerDeps, 'workflows' | 'records' | 'blobs'>;
+type ReadDeps = Pick<ServerDeps, 'workflows' | 'records' | 'blobs' | 'fleet'>;
 
 async function readStatus(deps: ReadDeps, id: PipelineId): Promise<PipelineStatus> {
   const known = await deps.workflows.describe(id);
   if (known?.open) {
     const status = await deps.workflows.status(id);
-    if (status) return withPending(status, { pending: known.pending, now: Date.now() });
+    if (status) {
+      const now = Date.now();
+      const pending = withPending(status, { pending: known.pending, now });
+      return withNotes(pending, { fleet: deps.fleet.all(), gone: deps.fleet.gone(), now });
+    }
   }
   const status = (await recordOf(deps, id))?.status ?? (known && (await deps.workflows.status(id)));
   if (!status) throw new DavitError('not-found', `There is no pipeline ${id}.`);

@@ -22,7 +22,7 @@ const service = z.object({
   entrypoint: z.array(z.string()).optional(),
   environment: z.record(z.string(), z.string()).default({}),
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
-  healthcheck: z.object({ test: z.array(z.string()).min(2) }).optional(),
+  healthcheck: z.object({ test: z.array(z.string()).min(1) }).optional(),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
   /** Names; a secret has the name of its file, or `target`. */
@@ -68,6 +68,7 @@ describe('docker-compose.yml', () => {
       'worker-arm32',
       'worker-arm64',
       'worker-amd64',
+      'machines',
       'worker-deploy',
     ]);
   });
@@ -98,7 +99,7 @@ describe('docker-compose.yml', () => {
 
   test('the health check of a worker tests whether it takes work, and works from another process', () => {
     const workers = davit.filter(([, one]) => one.command?.[0] === 'worker');
-    expect(workers).toHaveLength(5);
+    expect(workers).toHaveLength(6);
     for (const [name, one] of workers) {
       expect(one.healthcheck?.test.at(-1), name).toContain('$$DAVIT_READY_FILE');
       expect(one.environment, name).toHaveProperty('DAVIT_READY_FILE');
@@ -146,7 +147,9 @@ describe('docker-compose.yml', () => {
       workerToken: secret('worker-token'),
       workers: await readWorkersFile(join(copy, 'compose', 'secrets', 'workers')),
     });
-    const workers = davit.filter(([, one]) => one.command?.[0] === 'worker');
+    // `machines` has those of the machines that are added, in its own volume.
+    expect(file.services.machines?.secrets).toEqual([]);
+    const workers = davit.filter(([name, one]) => one.command?.[0] === 'worker' && name !== 'machines');
     const callers = workers.map(([name, one]) => {
       expect(one.secrets, name).toEqual([{ source: expect.any(String) as string, target: 'token' }]);
       expect(one.environment.DAVIT_WORKER_TOKEN_FILE, name).toBe('/run/secrets/token');

@@ -69,7 +69,7 @@ function suite(): void {
     await fleet.bed.machine(await boardOf(id, 'count')).restartEngine();
     expect(await ended(id)).toBe('failed');
     expect(failures(await fleet.davit.status(id))).toEqual([
-      expect.stringContaining('The container was ended from outside'),
+      expect.stringContaining('The container was stopped from outside'),
     ]);
     expect((await fleet.davit.log(id, 'count')).match(/^begun$/gm)).toHaveLength(1);
     const next = await projectOf(fleet.davit, 'after-restart', countingJob(1));

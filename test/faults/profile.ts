@@ -94,6 +94,18 @@ export const LITERAL: Profile = {
   hookFile,
 };
 
+const FLEET_GRACE_S = 45;
+/** A worker that reaches its engine over ssh starts seconds later, and is away for longer. */
+export const fleetOf = (profile: Profile): Profile =>
+  profile.hostGraceMs >= FLEET_GRACE_S * 1_000
+    ? profile
+    : {
+        ...profile,
+        limits: { ...profile.limits, host_grace: `${FLEET_GRACE_S}s` },
+        hostGraceMs: FLEET_GRACE_S * 1_000,
+        waitMs: profile.waitMs + FLEET_GRACE_S * 1_000,
+      };
+
 /** A machine that is unreachable during the longest fault is not lost yet. */
 export const soakOf = (profile: Profile, pipelines: number): Profile => ({
   ...profile,

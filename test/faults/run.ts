@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { check, type Break } from './checker.ts';
 import { settle } from './final.ts';
 import { MECHANISMS, type Mechanism } from './mechanisms.ts';
-import { LITERAL, SHORT, soakOf } from './profile.ts';
+import { fleetOf, LITERAL, SHORT, soakOf } from './profile.ts';
 import { docsTable, table, type Line } from './report.ts';
 import { replayAll } from './rows/36-replay.ts';
 import { ROWS } from './rows/index.ts';
@@ -94,7 +94,8 @@ if (worlds !== undefined) {
   });
   process.exit(tell(all));
 }
-const profile = values.literal ? LITERAL : SHORT;
+const base = values.literal ? LITERAL : SHORT;
+const profile = values.fleet ? fleetOf(base) : base;
 const world = await World.start(seed, values.soak ? soakOf(profile, pipelines) : profile, {
   database: values.postgres ? 'postgres' : 'sqlite',
   shape: values['one-process'] ? 'one-process' : 'separate',

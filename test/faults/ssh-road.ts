@@ -4,7 +4,7 @@
  * where they are.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -15,6 +15,7 @@ import type { Proxy } from './http-proxy.ts';
 
 const USER = 'root';
 const SSH_PORT = 22;
+const SSHD = '/usr/sbin/sshd';
 /** Where sshd wants a folder, which systemd makes elsewhere. */
 const PRIVILEGES = '/run/sshd';
 
@@ -29,6 +30,8 @@ export class Roads {
   }
 
   static async open(home: string, borderOf: (name: string) => Border): Promise<Roads> {
+    if (!existsSync(SSHD))
+      throw new Error(`There is no ${SSHD}: \`npm run test:parts openssh-server\` installs it.`);
     const board = await SshRoad.open(home, 'board', borderOf('board>ssh'));
     return new Roads(home, board, await SshRoad.open(home, 'live', borderOf('live>ssh')));
   }
@@ -96,7 +99,7 @@ class SshRoad {
         '',
       ].join('\n'),
     );
-    engine.startInside(['/usr/sbin/sshd', '-D', '-f', config]);
+    engine.startInside([SSHD, '-D', '-f', config]);
     await engine.offer(this.#socket, SSH_PORT);
   }
 

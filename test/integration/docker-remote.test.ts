@@ -14,6 +14,7 @@ import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { ContainerCreate, Engine } from '../../src/adapters/ports.ts';
+import { swarmTarget } from '../../src/adapters/swarm/index.ts';
 import { HELPER_IMAGE, MAIN_ENGINE, mainEngine, testScope } from '../support/engine.ts';
 import { startBoard, type Board } from '../support/ssh-board.ts';
 
@@ -92,6 +93,17 @@ describe('an engine over ssh', () => {
     expect(text).toBe(Array.from({ length: 60 }, (_, i) => `line ${i}\n`).join(''));
     expect(await ended).toMatchObject({ exitCode: 5 });
     await remote.close();
+  });
+
+  test('a deploy target over ssh ends its connection too', async () => {
+    await poll(() => board.open() === 0);
+    const target = await swarmTarget({
+      ...{ name: 'board', address: board.address, knownHosts: board.knownHosts },
+    });
+    await target.nodes().catch(() => undefined); // the engine need not be in a swarm
+    expect(board.open()).toBe(1);
+    await target.close();
+    await poll(() => board.open() === 0);
   });
 
   test('is disconnected when the process that uses it is killed', async () => {

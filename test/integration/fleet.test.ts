@@ -66,6 +66,14 @@ test('doctor --fleet asks every worker, and names machine, fault and remedy', as
   ]);
 });
 
+test('a second worker of the same engine, reached in another way, is served when the first has seen its mark', async () => {
+  const second = await davit.worker('amd64', 'tags: [second]\n');
+  expect(second.text()).toContain('waits until other workers of its id have shown');
+  expect((await davit.client.fleet()).machines.filter(({ state }) => state === 'ready')).toHaveLength(3);
+  await second.end('SIGTERM');
+  expect((await machine())?.report?.tags).toContain('board');
+});
+
 test('whose engine is away takes no job, and takes it when the engine is back', async () => {
   await relay.cut();
   const { report } = await becomes('away', ({ state }) => state === 'engine away');

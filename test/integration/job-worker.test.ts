@@ -175,7 +175,7 @@ describe('the platforms of an engine', () => {
     expect(await canRunArch(refusing, 'arm64', HELPER)).toBe(false);
     await expect(
       checkEngine(wanted({ engine: refusing, arches: ['arm64'], emulation: true })),
-    ).rejects.toMatchObject({ code: 'worker/arch' });
+    ).rejects.toMatchObject({ code: 'worker/emulation' });
   });
 
   test('another architecture is refused unless emulation is allowed', async () => {

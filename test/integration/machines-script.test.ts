@@ -35,7 +35,7 @@ function script(sshd: string): void {
 
   test('each one is prepared and added; one that fails does not stop the others', async () => {
     const list = join(folder, 'list');
-    const away = 'ssh://root@198.51.100.2:1';
+    const away = `${board.address}:1`;
     await writeFile(
       list,
       [

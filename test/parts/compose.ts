@@ -22,10 +22,7 @@ const VERSION = '2.40.3';
 const MODULE = 'github.com/docker/compose/v2';
 const BUILD_MS = 30 * 60_000;
 /** Everything that the image is built from, and the files that start an installation. */
-const PROJECT = [
-  ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'package.json', 'package-lock.json'],
-  ...['src', 'activities', 'workflows', 'workers', 'scripts'],
-];
+const PROJECT = ['Dockerfile', '.dockerignore', 'docker-compose.yml', ...buildContext()];
 const COMPOSE_FOLDER = [
   'davit.config.yml',
   'init.sh',
@@ -100,6 +97,12 @@ export async function copyProject(into: string): Promise<string> {
   for (const name of COMPOSE_FOLDER)
     await cp(join(ROOT, 'compose', name), join(project, 'compose', name), { recursive: true });
   return project;
+}
+
+/** What the build sees: the exceptions of `.dockerignore`, which ignores all else. */
+function buildContext(): string[] {
+  const lines = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n');
+  return lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
 }
 
 /** The name covers everything that a build fetches: if that changes, the part is built again. */

@@ -26,12 +26,18 @@ export interface Finished {
   stdout: string;
   stderr: string;
 }
+export interface CommandOptions {
+  cwd?: string;
+  onText?: (text: string) => void;
+  /** More variables; only of `davitAt`. */
+  env?: Record<string, string>;
+}
 export interface OwnDavit {
   home: string;
   run: RunFile;
   installation: string;
   /** Runs a command of davit against it. Never rejects. */
-  cli(args: string[], options?: { cwd?: string; onText?: (text: string) => void }): Promise<Finished>;
+  cli(args: string[], options?: CommandOptions): Promise<Finished>;
   /** Rejects on a response that is not a success. */
   api<T>(path: string, init?: RequestInit): Promise<T>;
   /** Reads from its registry, below /v2/, as the operator of the machine. */
@@ -128,7 +134,7 @@ export function davitAt(home: string): DavitAt {
   return {
     home,
     run,
-    cli: (args, more) => command(args, { ...more, env: environmentOf(home) }),
+    cli: (args, more) => command(args, { ...more, env: environmentOf(home, more?.env) }),
     api: (path, init) => apiOf(run().server, token())(path, init),
     verdict: (id, deadlineMs) => verdictOf({ server: run().server, token: token() }, id, deadlineMs),
   };

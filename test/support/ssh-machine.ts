@@ -12,9 +12,10 @@ import { promisify } from 'node:util';
 
 const command = promisify(execFile);
 const READY_MS = 20_000;
-/** Addresses for documentation: nothing real has them. */
-const NEAR = '198.51.100.1';
-const FAR = '198.51.100.2';
+/** Addresses for documentation, which nothing real has; other processes take other ones. */
+const NET = (process.pid % 64) * 4;
+const NEAR = `198.51.100.${NET + 1}`;
+const FAR = `198.51.100.${NET + 2}`;
 const PORT = 22;
 
 export interface SshMachine {

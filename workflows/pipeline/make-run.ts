@@ -1,3 +1,4 @@
+import { withArch } from '../../src/plan/model/queues.ts';
 import type { CompileOutput } from '../../activities/contract.ts';
 import { buildGraph } from '../../src/plan/policy/graph.ts';
 import type { PlanJob } from '../../src/plan/model/plan.ts';
@@ -63,6 +64,7 @@ const newStatus = (job: PlanJob, jobId: number, before: JobStatus | undefined): 
   ...(before?.turn !== undefined && { turn: before.turn }),
   jobId: before?.jobId ?? jobId,
   queue: job.queue,
+  ...(job.tags.length > 0 && { tags: withArch(job) }),
   ...(job.confirmation !== undefined && { confirmation: job.confirmation }),
   since: Date.now(),
   given: before?.given,

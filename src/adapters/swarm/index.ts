@@ -49,6 +49,7 @@ export interface SwarmOptions {
   pinnedHosts?: string;
   /** As of an engine: the registry that its nodes pull from. */
   reversePorts?: number[];
+  onProblem?: (text: string) => void;
   /** UUID. A deployment of another installation is neither `already` nor newer. */
   installation?: string;
   /** How long a swarm watches a new task before it counts as updated, ms; the swarm's own 5 s if absent. */
@@ -65,7 +66,7 @@ const RESTORE_TRIES = 10;
 
 /** Rejects with `engine/address` or `engine/untrusted`; the first call shows whether the target responds. */
 export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> {
-  const { api } = await connect(options);
+  const { api, close } = await connect(options);
   const { name: target, installation, monitorMs, permittedOnly } = options;
   const swarm = { api, installation, monitorMs };
   return {
@@ -82,6 +83,7 @@ export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> 
       ),
     remove: (service) => coded(swarm, target, () => remove(api, service)),
     nodes: () => coded(swarm, target, async () => (await listNodes(api)).map(nodeState)),
+    close,
   };
 }
 

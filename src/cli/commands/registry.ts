@@ -94,6 +94,7 @@ async function restarted(
   await upDetached(cli.settings, {
     onLine: (line) => cli.io.err(`${line}\n`),
     swarm: { make: false, use: false },
+    arches: run.arches,
   });
   return true;
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { count } from '../options.ts';
+import { updateReadyFile } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
 
 export function serverCommand(program: Command, cli: Cli): void {
@@ -21,7 +22,11 @@ export function serverCommand(program: Command, cli: Cli): void {
         const server = await startLocalServer(cli.settings, options);
         cli.io.err(`${new Date().toISOString()} server at ${server.url}\n`);
         onReady();
+        const { readyFile } = cli.settings;
+        // Its own address may have a certificate that is valid for another name only.
+        const ready = readyFile === undefined ? undefined : updateReadyFile(readyFile, server.works);
         await new Promise<void>((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
+        await ready?.stop();
         await server.close();
       }),
     );

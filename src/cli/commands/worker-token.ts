@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ListedWorkerToken } from '../../server/api.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
+import { time } from '../options.ts';
 import { table } from '../view/table.ts';
 import { plainText } from '../view/terminal-text.ts';
 
@@ -11,6 +12,7 @@ interface CreateOptions {
   forks?: boolean;
   protectedOnly?: boolean;
   project?: string[];
+  expiresIn?: number;
   json?: boolean;
 }
 
@@ -36,20 +38,28 @@ Example:
     .option('--protected-only', 'it gets attempts of protected refs only')
     .option('--forks', 'it gets attempts of forks too')
     .option('--control', 'for a control worker on another machine: it may read and write every record')
+    .option(
+      '--expires-in <time>',
+      'it ends by itself: 90d, 12h; by default it counts until it is revoked',
+      time,
+    )
     .option('--json', 'print the result as JSON')
-    .action(async (name: string, { control, forks, protectedOnly, project, json }: CreateOptions) => {
-      const made = await withServer(cli, (client) =>
-        client.createWorkerToken({
-          name,
-          ...(control && { control }),
-          ...(forks && { forks }),
-          ...(protectedOnly && { protected_only: protectedOnly }),
-          ...(project && { projects: project }),
-        }),
-      );
-      if (json) return printJson(cli, made);
-      return cli.io.out(`token  ${made.token}\nid     ${made.id}\n`);
-    });
+    .action(
+      async (name: string, { control, forks, protectedOnly, project, expiresIn, json }: CreateOptions) => {
+        const made = await withServer(cli, (client) =>
+          client.createWorkerToken({
+            name,
+            ...(control && { control }),
+            ...(forks && { forks }),
+            ...(protectedOnly && { protected_only: protectedOnly }),
+            ...(project && { projects: project }),
+            ...(expiresIn !== undefined && { expiresInMs: expiresIn }),
+          }),
+        );
+        if (json) return printJson(cli, made);
+        return cli.io.out(`token  ${made.token}\nid     ${made.id}\n`);
+      },
+    );
   listCommand(token, cli);
   token
     .command('revoke')
@@ -90,6 +100,7 @@ function row({
   forks,
   protected_only: protectedOnly,
   projects,
+  until,
   usedAt,
 }: ListedWorkerToken): string[] {
   const limits = [
@@ -97,6 +108,9 @@ function row({
     ...(projects ? [`projects ${projects.join(', ')}`] : []),
     ...(protectedOnly ? ['protected refs'] : []),
     ...(forks ? ['forks too'] : []),
+    ...(until === undefined
+      ? []
+      : [`${until <= Date.now() ? 'expired' : 'expires'} ${new Date(until).toISOString()}`]),
   ];
   const used = usedAt === undefined ? 'not since the server started' : new Date(usedAt).toISOString();
   return [plainText(name), id, limits.join('; ') || '-', used];

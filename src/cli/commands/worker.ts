@@ -21,6 +21,7 @@ interface WorkerOptions {
   deploy?: string;
   name?: string;
   machine?: string[];
+  machines?: boolean;
   permittedSwarm?: boolean;
 }
 
@@ -47,6 +48,12 @@ export function workerCommand(program: Command, cli: Cli): void {
         '--machine <name...>',
         'everything that these machines were added for (davit worker add), in one process',
       ).conflicts(['arch', 'control', 'deploy', 'docker', 'config', 'emulation']),
+    )
+    .addOption(
+      new Option(
+        '--machines',
+        'the same for all machines of this DAVIT_HOME, also for those that are added later',
+      ).conflicts(['machine', 'arch', 'control', 'deploy', 'docker', 'config', 'emulation']),
     )
     .addOption(
       new Option(
@@ -101,6 +108,10 @@ async function runWorker(
 ): Promise<void> {
   const { onReady, docker: dockerAddress } = options;
   const log = (text: string): void => cli.io.err(`${new Date().toISOString()} ${text}\n`);
+  if (options.machines) {
+    const { serveMachines } = await import('../../local/machines/serve-machines.ts');
+    return serveMachines({ settings, onReady, log });
+  }
   if (options.machine) {
     const { runMachines } = await import('../../local/machines/run-machines.ts');
     return runMachines({ settings, names: options.machine, onReady, log });
@@ -116,7 +127,10 @@ async function runWorker(
       onReady,
     });
   if (!options.arch)
-    throw new DavitError('usage/invalid', 'Specify one of --arch, --deploy, --machine and --control.');
+    throw new DavitError(
+      'usage/invalid',
+      'Specify one of --arch, --deploy, --machine, --machines and --control.',
+    );
   const { run } = await import('../../../workers/arch.ts');
   return run({
     settings,

@@ -2,7 +2,8 @@
 import { isArch } from '../../plan/model/ids.ts';
 import type { PlanJob } from '../../plan/model/plan.ts';
 import { RETRY_REASONS } from '../../plan/policy/job-retry.ts';
-import { chooseQueue, CONTROL_QUEUE, deployQueue } from '../../plan/model/queues.ts';
+import { mayTake } from '../../plan/policy/worker-wait.ts';
+import { chooseQueue, CONTROL_QUEUE, deployQueue, withArch } from '../../plan/model/queues.ts';
 import type { JobSpec } from '../../plan/model/spec.ts';
 import type { CompiledJob } from '../request.ts';
 import type { PlanContext } from './context.ts';
@@ -124,7 +125,7 @@ function queueOf({
   if (target !== undefined) return { queue: deployQueue(target) };
   const arch = draft.arch ?? tags.find(isArch);
   const { queue, missing } = chooseQueue({ arch, tags }, request.fleet, request.defaultArch);
-  warnAboutWorkers({ draft, context, missing, queue });
+  warnAboutWorkers({ draft, context, missing, queue, tags: withArch({ arch, tags }) });
   return { queue, ...(arch && { arch }), ...(missing.length > 0 && { missingTags: missing }) };
 }
 
@@ -133,17 +134,21 @@ interface WorkerWarning {
   context: PlanContext;
   missing: readonly string[];
   queue: string;
+  tags: readonly string[];
 }
 
-function warnAboutWorkers({ draft, context, missing, queue }: WorkerWarning): void {
+function warnAboutWorkers({ draft, context, missing, queue, tags }: WorkerWarning): void {
   const { fleet } = context.request;
   if (fleet.length === 0) return;
   const noArch = isArch(queue) && !fleet.some((worker) => worker.arches.includes(queue));
+  const isApart = !fleet.some((worker) => mayTake({ queue, tags }, worker));
   const what = noArch
     ? `the architecture ${queue}`
     : missing.length > 0
       ? `the tag ${missing.join(', ')}`
-      : undefined;
+      : isApart
+        ? `the tags ${tags.join(', ')} together`
+        : undefined;
   if (what)
     context.problems.add(
       'language/no-worker',

@@ -67,7 +67,10 @@ const ofTrouble = (
   name,
   verdict,
   found: trouble.message,
-  remedy: remedy ?? trouble.hint ?? 'See the log of its worker: `journalctl -u davit-worker-NAME` there.',
+  remedy:
+    remedy ??
+    trouble.hint ??
+    "See the log of its worker: `journalctl -u davit-worker@NAME`, or `log/davit.log` in davit's home.",
   ...(trouble.code !== undefined && { code: trouble.code }),
   ...(fault && { fault }),
 });

@@ -18,7 +18,7 @@ const suspects = (machines: readonly FleetMachine[]): string[] =>
     .map(({ name }) => name);
 
 function goneFindings({ name, state, seen, hasToken }: FleetMachine, now: number): Finding[] {
-  const look = `On that machine, davit doctor names the cause: with DAVIT_SERVER, TEMPORAL_ADDRESS and DAVIT_WORKER_TOKEN_FILE as its worker has them. \`systemctl status davit-worker-${name}\` shows its worker. If it is not used any more: davit worker remove ${name}`;
+  const look = `On that machine, davit doctor names the cause: with DAVIT_SERVER, TEMPORAL_ADDRESS and DAVIT_WORKER_TOKEN_FILE as its worker has them. \`systemctl status davit-worker@${name}\` shows its worker. If it is not used any more: davit worker remove ${name}`;
   if (state === 'never seen')
     return [
       {

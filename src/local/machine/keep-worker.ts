@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  KEEP-1 A worker that fails, or ends by itself, is restarted after a pause that doubles up to 30 s and is
- *         reset once the worker has lived for a minute. The other workers and the server are not affected.
+ *         reset once the worker has lived for a minute. The pause is short while its engine is away: its jobs
+ *         wait for that alone. The other workers and the server are not affected.
  *  KEEP-2 A failure without a code may leave something in the process that a restarted worker cannot use (a
  *         queue that the native runtime still holds, for example). After three of them in a row the whole
  *         process ends, and is restarted.
@@ -14,6 +15,7 @@ import { DavitError } from '../../errors.ts';
 import { RestartPause, wasStable } from '../process/restart-pause.ts';
 
 const MAX_DEFECTS = 3;
+const AWAY_PAUSE_MS = 3_000;
 
 export interface KeptWorker {
   name: string;
@@ -42,7 +44,9 @@ export async function keepWorker(worker: KeptWorker, options: KeepOptions): Prom
     options.onFailure(worker.name, error);
     defects = error instanceof DavitError ? 0 : defects + 1;
     if (defects >= MAX_DEFECTS) throw error;
-    await delay(pause.after(ranMs), undefined, { signal }).catch(() => undefined); // aborted: seen by the loop
+    const ms = pause.after(ranMs);
+    const away = error instanceof DavitError && error.code === 'engine/unreachable';
+    await delay(away ? Math.min(ms, AWAY_PAUSE_MS) : ms, undefined, { signal }).catch(() => undefined); // aborted: seen by the loop
   }
 }
 

@@ -58,7 +58,7 @@ export async function startLocalServer(
       log: serverLog(processLogger(settings.logLevel), []),
     });
     return {
-      url: server.url,
+      ...server,
       close: async () => {
         await front.close();
         await server.close();

@@ -26,7 +26,13 @@ export function settingsOf(settings: Settings, record: MachineRecord): Settings 
 export async function runMachine(run: MachineRun): Promise<void> {
   const record = await readMachine(run.settings, run.name);
   const settings = settingsOf(run.settings, record);
-  const links = await openLinks(settings);
+  const links = await openLinks(settings).catch(async (error: unknown) => {
+    const { tellWithoutTemporal } = await import('../../../workers/arch.ts');
+    const { arches, docker: dockerAddress } = record;
+    const configFile = machinePaths(run.settings, run.name).config;
+    await tellWithoutTemporal({ settings, arches, dockerAddress, configFile, signal: run.signal }, error);
+    throw error;
+  });
   try {
     await runWorkers(run, record, { settings, links });
   } finally {

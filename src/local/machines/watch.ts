@@ -1,17 +1,19 @@
 /**
- * Keeps `davit up` at the machines that `davit worker add` has written, without a restart: a new record starts a worker, a
+ * Keeps a process at the machines that `davit worker add` has written, without a restart: a new record starts a worker, a
  * changed one restarts it, a removed one ends it.
  */
 import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import type { Settings } from '../../config.ts';
 import { withErrorListener } from '../../utils/error-listener.ts';
-import { listMachines, machinesFolder } from './record.ts';
+import { listMachines, machinesFolder, type MachineRecord } from './record.ts';
 
 /** A record is renamed into its place: several events, one change. */
 const SETTLE_MS = 100;
 
 export interface MachineWatch {
+  /** The machines whose workers are its own. */
+  runs: MachineRecord['runs'];
   start(name: string): void;
   end(name: string): void;
 }
@@ -24,7 +26,7 @@ export async function watchMachines(
 ): Promise<void> {
   const running = new Map<string, number>();
   const look = async (): Promise<void> => {
-    const found = (await listMachines(settings)).filter((one) => one.runs === 'up');
+    const found = (await listMachines(settings)).filter((one) => one.runs === on.runs);
     if (signal.aborted) return;
     const now = new Map(found.map(({ name, changedAt }) => [name, changedAt]));
     for (const [name, since] of running)

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Settings } from '../../config.ts';
+import { ARCHES } from '../../plan/model/ids.ts';
 import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
 import type { RunFile } from '../../server/api.ts';
 import { isAlive } from '../../utils/is-alive.ts';
@@ -21,6 +22,7 @@ const schema: z.ZodType<RunFile> = z.object({
   namespace: z.string(),
   registry: z.string(),
   helperImage: z.string(),
+  arches: z.array(z.enum(ARCHES)).optional(),
   processes: z.array(z.object({ name: z.string(), pid: z.number().int(), mark: z.string().optional() })),
 });
 type Home = Pick<Settings, 'home'>;

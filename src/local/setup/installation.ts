@@ -1,6 +1,7 @@
 /** Finds and reads the installation file of this machine. */
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { installationSchema, LOCAL_TARGET, targetSchema, type Installation } from '../../installation.ts';
@@ -34,6 +35,12 @@ export async function readInstallation(settings: Settings): Promise<FoundInstall
   const parsed = parseInstallation(text, path);
   if (parsed.ok) return { path, ...withTarget(parsed.value) };
   throw new DavitError('installation/invalid', parsed.problems.map(problemText).join('\n'));
+}
+
+/** The file as it is written, which is valid for this version; undefined if there is none. Rejects as above. */
+export async function writtenInstallation(settings: Settings): Promise<unknown> {
+  const { path } = await readInstallation(settings);
+  return path === undefined ? undefined : parse(await readFile(path, 'utf8'));
 }
 
 /**

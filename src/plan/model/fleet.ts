@@ -122,6 +122,16 @@ export interface SeenWorker {
 export const WORKER_STATES = ['ready', 'draining', 'engine away', 'failed', 'gone', 'never seen'] as const;
 export type WorkerState = (typeof WORKER_STATES)[number];
 
+/** As people know it. A token has one machine, or one that drives several: `TOKEN/BOARD`. */
+export function nameOf({
+  name,
+  token,
+  hostName,
+}: Pick<MachineReport, 'name' | 'token'> & { hostName: string }): string {
+  if (token === undefined) return name ?? hostName;
+  return name?.startsWith(`${token}/`) ? name : token;
+}
+
 /** As it is shown. */
 export function stateOf({ failed, away, draining }: MachineReport): WorkerState {
   if (failed) return 'failed';

@@ -119,9 +119,13 @@ export interface JobStatus {
   turn?: number;
   jobId: number;
   queue: string;
+  /** The job's tags; absent: none, or a pipeline of an earlier version. */
+  tags?: readonly string[];
   /** A kind, not a sentence: `gate`, `manual`, `queue:arm32`, `lock:prod`, `delay`, `needs:JOB`,
    * `downstream:PIPELINE`. */
   waitingFor?: string;
+  /** Why no worker has taken it, for people. Only in what the server answers. */
+  waitNote?: string;
   /** While its gate is open: approvers (empty: any operator), and the end of the wait (epoch ms). */
   gate?: { approvers: readonly string[]; expiresAt: number; missing?: number };
   /** Text that the person who plays or approves it must confirm. */

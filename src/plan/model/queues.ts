@@ -55,6 +55,10 @@ export interface WorkerReport extends MachineReport {
   seenAt: number;
 }
 
+/** All that a worker must have. */
+export const withArch = ({ arch, tags }: { arch?: Arch | undefined; tags: readonly string[] }): string[] =>
+  arch === undefined || tags.includes(arch) ? [...tags] : [arch, ...tags];
+
 export interface BuildCacheReport {
   bytes: number;
   /** That no build uses now. */

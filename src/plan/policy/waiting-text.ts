@@ -7,7 +7,17 @@ export function waitingText(id: PipelineId, job: JobStatus): string | undefined 
   if (job.outcome) return undefined;
   if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}${gateText(job)}`;
   if (job.phase === 'manual') return `davit play ${id} ${quoted(job.key)}`;
-  return job.waitingFor === undefined ? undefined : reasonText(job.waitingFor);
+  if (job.waitingFor === undefined) return undefined;
+  const text = job.waitingFor.startsWith('queue:') ? tagsText(job) : undefined;
+  const note = job.waitNote === undefined ? '' : `; ${job.waitNote}`;
+  return `${text ?? reasonText(job.waitingFor)}${note}`;
+}
+
+/** A queue is of one tag; a worker needs all of them. */
+function tagsText({ queue, waitingFor, tags = [] }: JobStatus): string | undefined {
+  if (waitingFor !== `queue:${queue}` || tags.length < 2 || queue.startsWith('deploy-')) return undefined;
+  const forks = queue.startsWith('forks-') ? ' that takes jobs of forks' : '';
+  return `waits for a worker with the tags ${tags.join(', ')}${forks}`;
 }
 
 /** `waitingFor` of a job in words. */

@@ -40,7 +40,7 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
   'GET /api/v1/audit': { action: 'audit.read' },
   'POST /api/v1/worker-tokens': {
     action: 'worker-token.create',
-    body: ['name', 'control', 'forks', 'protected_only'],
+    body: ['name', 'control', 'forks', 'protected_only', 'expiresInMs'],
     answer: ['id'],
   },
   'POST /api/v1/worker-tokens/revoke': {

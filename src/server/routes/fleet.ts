@@ -2,12 +2,11 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { stateOf } from '../../plan/model/fleet.ts';
+import { nameOf, stateOf } from '../../plan/model/fleet.ts';
 import { userOf } from '../access.ts';
 import { mayAs } from '../auth.ts';
 import type { ChecksAsked, DrainResponse, FleetMachine, FleetView, RemoveResponse } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
-import { nameOf } from '../workers/fleet.ts';
 
 const name = z.string().min(1).max(256);
 const drainBody = z.strictObject({ name, off: z.boolean().default(false) });

@@ -18,6 +18,7 @@ const wanted = z.strictObject({
   forks: z.boolean().default(false),
   protected_only: z.boolean().default(false),
   projects: z.array(z.string().refine(isSlug, 'not a valid project name')).max(1_000).optional(),
+  expiresInMs: z.number().int().min(1_000).optional(),
 });
 const which = z.strictObject({ name: z.string().min(1).max(256), id: z.string().max(64).optional() });
 
@@ -25,13 +26,18 @@ export function workerTokenRoutes(app: FastifyInstance, deps: ServerDeps): void 
   const operator = { config: { access: 'operator' } } as const;
   app.get('/api/v1/worker-tokens', operator, async (): Promise<ListedWorkerToken[]> => listed(deps));
   app.post('/api/v1/worker-tokens', operator, async (request): Promise<MadeWorkerToken> => {
-    const { control, projects, ...token } = wanted.parse(request.body);
+    const { control, projects, expiresInMs, ...token } = wanted.parse(request.body);
     if (control && (projects || token.forks || token.protected_only))
       throw new DavitError(
         'usage/invalid',
         'A control worker has no limits: it runs the workflows of every project.',
       );
-    const made = { ...token, ...(projects && { projects }), ...(control && { control }) };
+    const made = {
+      ...token,
+      ...(projects && { projects }),
+      ...(control && { control }),
+      ...(expiresInMs !== undefined && { until: Date.now() + expiresInMs }),
+    };
     return deps.workerTokens.create(made, userOf(request).name);
   });
   app.post('/api/v1/worker-tokens/revoke', operator, async (request): Promise<RevokedWorkerTokens> => {

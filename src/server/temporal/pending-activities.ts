@@ -1,6 +1,7 @@
 /** Adds to a status what only Temporal knows: whether a worker has started a dispatched job. Pure. */
 import { activityId } from '../../plan/model/ids.ts';
 import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
+import { workerNote, type KnownFleet } from '../../plan/policy/worker-wait.ts';
 import type { PendingJob } from '../workflow-port.ts';
 
 const QUEUE = 'queue:';
@@ -17,6 +18,19 @@ export function withPending(
   const queues = jobs.flatMap((job) => (job.waitingFor?.startsWith(QUEUE) ? [job.waitingFor] : []));
   const others = status.waitingFor.filter((kind) => !kind.startsWith(QUEUE));
   return { ...status, jobs, waitingFor: [...new Set([...others, ...queues])].sort() };
+}
+
+/** Says of jobs that wait for a worker why none has taken them. */
+export const withNotes = (status: PipelineStatus, known: KnownFleet): PipelineStatus => ({
+  ...status,
+  jobs: status.jobs.map((job) => noted(job, known)),
+});
+
+function noted(job: JobStatus, known: KnownFleet): JobStatus {
+  const queue = job.waitingFor?.startsWith(QUEUE) ? job.waitingFor.slice(QUEUE.length) : undefined;
+  if (queue === undefined || job.outcome) return job;
+  const waitNote = workerNote({ queue, tags: job.tags ?? [] }, known);
+  return waitNote === undefined ? job : { ...job, waitNote };
 }
 
 function refine(job: JobStatus, started: ReadonlyMap<string, boolean>, now: number): JobStatus {

@@ -4,7 +4,7 @@
  */
 import type { Fleet } from '../../adapters/ports.ts';
 import { DavitError, ERRORS } from '../../errors.ts';
-import type { FleetAnswer, SeenWorker } from '../../plan/model/fleet.ts';
+import { nameOf, type FleetAnswer, type SeenWorker } from '../../plan/model/fleet.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import { readIdentity } from '../../plan/model/worker-identity.ts';
 import type { FleetBook } from './fleet-book.ts';
@@ -17,12 +17,6 @@ export type Reported = Parameters<Fleet['report']>[0];
 interface Entry {
   worker: WorkerReport;
   name: string;
-}
-
-/** As people know it. A token has one machine, or one that drives several: `TOKEN/BOARD`. */
-export function nameOf({ name, token, hostName }: Pick<WorkerReport, 'name' | 'token' | 'hostName'>): string {
-  if (token === undefined) return name ?? hostName;
-  return name?.startsWith(`${token}/`) ? name : token;
 }
 
 export class WorkerFleet implements Fleet {
@@ -54,7 +48,8 @@ export class WorkerFleet implements Fleet {
           },
         }
       : {};
-    this.#replace(worker);
+    // One that is refused, or waits for the word of another, replaces nobody.
+    if (!verdict.refused && !verdict.undecided) this.#replace(worker);
     this.#entries.set(worker.id, { name, worker: { ...worker, ...failed, ...(draining && { draining }) } });
     await this.#book.see(seenOf(worker, name));
     return {
@@ -127,7 +122,10 @@ export class WorkerFleet implements Fleet {
       const former = id === worker.id ? undefined : readIdentity(id);
       if (!former || former.hostName !== own.hostName || former.arches.join() !== own.arches.join()) continue;
       const couldNotStart = other.failed !== undefined && other.hostName === worker.engine?.address;
-      const isOlder = other.hostId === worker.hostId && (other.startedAt ?? 0) < (worker.startedAt ?? 0);
+      const isOlder =
+        other.engine?.address === worker.engine?.address &&
+        other.hostId === worker.hostId &&
+        (other.startedAt ?? 0) < (worker.startedAt ?? 0);
       if (couldNotStart || isOlder) this.#remove(id);
     }
   }

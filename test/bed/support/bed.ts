@@ -3,7 +3,6 @@
  * one, the head, is where davit's server is. Root only. Nothing is left of it: see space.ts.
  */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { removeTempFolder, tempFolder } from '../../../src/adapters/temp.ts';
@@ -34,11 +33,13 @@ export interface Bed {
 export interface BedOptions {
   /** The first is the head. */
   machines: readonly [string, ...string[]];
+  /** The head has no key, and knows no host key. */
+  bare?: boolean;
   /** Small disks in memory: folders inside, and their sizes in the format of mount(8), by machine. */
   disks?: Readonly<Record<string, { folder: string; size: string }>>;
 }
 
-export async function startBed({ machines: names, disks = {} }: BedOptions): Promise<Bed> {
+export async function startBed({ machines: names, disks = {}, bare = false }: BedOptions): Promise<Bed> {
   const folder = await tempFolder('bed');
   const ends: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
@@ -62,17 +63,15 @@ export async function startBed({ machines: names, disks = {} }: BedOptions): Pro
     const [head] = machines;
     if (!head) throw new Error('A bed has at least one machine.');
     await introduce(machines);
-    await head.run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', `${INSIDE}/home/.ssh/id_ed25519`);
-    const key = await readFile(join(head.space.folder, 'home', '.ssh', 'id_ed25519.pub'), 'utf8');
     await Promise.all(
       machines.map(async (machine) => {
-        await machine.startSsh(key);
+        await machine.startSsh();
         await machine.startEngine();
       }),
     );
     await giveHelper(machines, folder);
     const bed = bedOf(lan, machines, head);
-    await bed.trustHostKeys();
+    if (!bare) await acquaint(bed);
     return { ...bed, stop };
   } catch (error) {
     await stop();
@@ -105,6 +104,15 @@ function bedOf(lan: Lan, machines: readonly Machine[], head: Machine): Omit<Bed,
         );
     },
   };
+}
+
+/** The head may log in everywhere, and knows the host keys. */
+async function acquaint(bed: Omit<Bed, 'stop'>): Promise<void> {
+  const { head, machines } = bed;
+  await head.run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', `${INSIDE}/home/.ssh/id_ed25519`);
+  const key = await head.read(`${INSIDE}/home/.ssh/id_ed25519.pub`);
+  for (const machine of machines) await machine.authorize(key);
+  await bed.trustHostKeys();
 }
 
 /** Each knows the names of all. */

@@ -49,6 +49,11 @@ export function davitEnvironment(more: Readonly<Record<string, string>> = {}): N
   };
 }
 
+/** Starts a program again whenever it ends, as the supervisor of a worker does. */
+const AGAIN = [
+  ...['sh', '-c', 'trap "kill \\$now; exit" TERM; while :; do "$@" & now=$!; wait $now; sleep 3; done', 'sh'],
+];
+
 interface How {
   /** What it says when it is ready; a worker keeps a file. */
   ready?: RegExp;
@@ -57,7 +62,7 @@ interface How {
   imports?: readonly string[];
   /** The main file of another davit. */
   main?: string;
-  /** Does not wait for it. */
+  /** It may never come up: it is not waited for, and started again whenever it ends. */
   anyway?: true;
 }
 
@@ -155,16 +160,15 @@ export class BedDavit {
     const { ready, env, imports = [], main = MAIN, anyway } = how;
     const readyFile = `${INSIDE}/${name}.ready`;
     await this.head.run('rm', '-f', readyFile);
-    const started = await this.head.space.start(
-      name,
-      [process.execPath, ...SMALL_HEAP, ...imports.flatMap((one) => ['--import', one]), main, ...args],
-      {
-        ...this.#env,
-        DAVIT_READY_FILE: readyFile,
-        DAVIT_FAULTS_CLOCK: `${INSIDE}/${name}.clock`,
-        ...env,
-      },
-    );
+    const words = [
+      ...[process.execPath, ...SMALL_HEAP, ...imports.flatMap((one) => ['--import', one]), main, ...args],
+    ];
+    const started = await this.head.space.start(name, anyway ? [...AGAIN, ...words] : words, {
+      ...this.#env,
+      DAVIT_READY_FILE: readyFile,
+      DAVIT_FAULTS_CLOCK: `${INSIDE}/${name}.clock`,
+      ...env,
+    });
     this.#running.set(name, started);
     if (anyway) return started;
     await eventually(`${name} is ready`, READY_MS, async () => {

@@ -7,6 +7,8 @@ import { INSIDE, type Space, type Started } from './space.ts';
 const READY_MS = 60_000;
 const PRIVATE = 0o600;
 const USER = 'root';
+/** First on PATH of who logs in. */
+const PROGRAMS = `${INSIDE}/bin`;
 
 export class Machine {
   readonly space: Space;
@@ -73,20 +75,20 @@ export class Machine {
     );
   }
 
-  /** Lets in who has the key. Its host key is new. */
-  async startSsh(authorizedKey: string): Promise<void> {
+  /** Lets in who has an authorized key or a password. Its host key is new. */
+  async startSsh(): Promise<void> {
     await this.run('rm', '-f', `${INSIDE}/host-key`, `${INSIDE}/host-key.pub`);
     await this.run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', `${INSIDE}/host-key`);
-    await this.write(`${INSIDE}/authorized-keys`, authorizedKey, PRIVATE);
     await this.write(
       '/etc/ssh/sshd_config',
       [
         `HostKey ${INSIDE}/host-key`,
-        `AuthorizedKeysFile ${INSIDE}/authorized-keys`,
+        'AuthorizedKeysFile .ssh/authorized_keys',
+        `SetEnv PATH=${PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
         // The folder of a test may be one that others can write to.
         'StrictModes no',
-        'PermitRootLogin prohibit-password',
-        'PasswordAuthentication no',
+        'PermitRootLogin yes',
+        'PasswordAuthentication yes',
         'UsePAM no',
         'UseDNS no',
         'PrintMotd no',
@@ -95,6 +97,17 @@ export class Machine {
       ].join('\n'),
     );
     await this.#serveSsh();
+  }
+  async authorize(key: string): Promise<void> {
+    await this.write(`${INSIDE}/home/.ssh/authorized_keys`, key, PRIVATE);
+  }
+  /** Its user, who may do everything, as on a board that has just been set up. */
+  async addPerson({ name, password }: { name: string; password: string }): Promise<void> {
+    await this.run('sh', '-c', `echo '${name}:x:0:0::${INSIDE}/home:/bin/sh' >>/etc/passwd`);
+    await this.run('sh', '-c', `echo '${name}:*:19000:0:99999:7:::' >>/etc/shadow`);
+    await this.run('sh', '-c', `echo '${name}:${password}' | chpasswd`);
+    // The user is root already.
+    await this.write(`${PROGRAMS}/sudo`, '#!/bin/sh\nexec "$@"\n', 0o755);
   }
   async #serveSsh(): Promise<void> {
     this.#ssh = await this.space.start('sshd', ['/usr/sbin/sshd', '-D', '-e']);
@@ -106,7 +119,7 @@ export class Machine {
   }
   async newHostKey(): Promise<void> {
     await this.stopSsh();
-    await this.startSsh(await this.read(`${INSIDE}/authorized-keys`));
+    await this.startSsh();
   }
   /** Ends the server and all of its connections. */
   async stopSsh(): Promise<void> {

@@ -10,15 +10,15 @@ import { cloneId } from './clone.ts';
 import { openByTls, type Fleet } from './fleet.ts';
 import { HOME } from './installation.ts';
 import { Machine } from './machine.ts';
-import { oldEngine } from './old-engine.ts';
+import { oldEngine, runtimeWithoutEmulation } from './stand-ins.ts';
 import { INSIDE } from './space.ts';
 
-/** Disks on which a little less than this is too little for davit. */
+/** Disks with enough for davit: half a GiB and some more. */
 export const SMALL_DISKS = {
   head: { folder: `${HOME}/data`, size: '640m' },
   small: { folder: Machine.engineFolder, size: '720m' },
 };
-const FILL = '200m';
+const FILL = '260m';
 const TEN_MINUTES_MS = 600_000;
 const MAIN = join('src', 'cli', 'main.ts');
 
@@ -64,20 +64,6 @@ export const PLANTS: readonly Plant[] = [
     },
   },
   {
-    fault: 'clock',
-    what: 'a clock is off by ten minutes',
-    says: /clock of \w+ is 10 min/,
-    // Namespaces share the clock of the machines, so that of the server is the one that is off.
-    async plant({ davit, bed }) {
-      const set = async (ms: number): Promise<void> => {
-        await bed.head.write(`${INSIDE}/server.clock`, String(ms));
-        await davit.process('server').signal('SIGUSR2');
-      };
-      await set(TEN_MINUTES_MS);
-      return () => set(0);
-    },
-  },
-  {
     fault: 'wrong-architecture',
     what: 'the engine has another architecture',
     says: /arm64 only by emulation/,
@@ -85,6 +71,22 @@ export const PLANTS: readonly Plant[] = [
       const args = ['--arch', 'arm64', '--docker', bed.machine('small').ssh];
       const worker = await davit.anyWorker('bad', args, { anyway: true });
       return () => worker.stop();
+    },
+  },
+  {
+    fault: 'emulation-missing',
+    what: 'an architecture is not emulated any more',
+    says: /cannot run arm64 now/,
+    async plant({ davit, bed }) {
+      const twin = bed.machine('twin');
+      const emulation = await runtimeWithoutEmulation(twin);
+      const args = ['--arch', 'arm64', '--docker', twin.ssh, '--emulation'];
+      const worker = await davit.worker('emulating', args);
+      await emulation.end();
+      return async () => {
+        await worker.stop();
+        await emulation.begin();
+      };
     },
   },
   {
@@ -130,6 +132,23 @@ export const PLANTS: readonly Plant[] = [
       const file = `${INSIDE}/wrong-token`;
       await fleet.bed.head.write(file, 'f'.repeat(64), 0o600);
       return badWorker(() => [], { DAVIT_WORKER_TOKEN_FILE: file })(fleet);
+    },
+  },
+  {
+    fault: 'token-expired',
+    what: 'the token of a worker has expired',
+    says: /token of late has expired/,
+    async plant(fleet) {
+      const { davit, bed } = fleet;
+      const asked = ['worker', 'token', 'create', 'late', '--expires-in', '1s', '--json'];
+      const { token } = JSON.parse(await davit.done(asked)) as { token: string };
+      const file = `${INSIDE}/late-token`;
+      await bed.head.write(file, token, 0o600);
+      const stop = await badWorker(() => [], { DAVIT_WORKER_TOKEN_FILE: file })(fleet);
+      return async () => {
+        await stop();
+        await davit.done(['worker', 'token', 'revoke', 'late']);
+      };
     },
   },
   {
@@ -183,6 +202,20 @@ export const PLANTS: readonly Plant[] = [
     async plant({ davit }) {
       await davit.process('server').stop();
       return () => davit.startServer();
+    },
+  },
+  {
+    fault: 'clock',
+    what: 'a clock is off by ten minutes',
+    says: /clock of \w+ is 10 min/,
+    // Last, because workers believe the clock of the server for a while. Namespaces share the clock of the machines, so that of the server is the one that is off.
+    async plant({ davit, bed }) {
+      const set = async (ms: number): Promise<void> => {
+        await bed.head.write(`${INSIDE}/server.clock`, String(ms));
+        await davit.process('server').signal('SIGUSR2');
+      };
+      await set(TEN_MINUTES_MS);
+      return () => set(0);
     },
   },
 ];

@@ -177,6 +177,17 @@ describe('queues', () => {
   });
   test('tags are expanded', () =>
     expect(plan('tags: [$CI_COMMIT_BRANCH]')).toMatchObject({ tags: ['main'], queue: 'tag-main' }));
+  test('tags that no worker has together are a warning', () => {
+    const fleet = [worker(['docker']), worker(['gpio'], ['arm32'])];
+    const warned = (text: string) => run(one(text), { fleet });
+    expect(warned('tags: [docker, gpio]')).toMatchObject({
+      warnings: [{ message: expect.stringContaining('the tags docker, gpio together') }],
+    });
+    expect(warned('arch: amd64, tags: [gpio]')).toMatchObject({
+      warnings: [{ message: expect.stringContaining('the tags amd64, gpio together') }],
+    });
+    expect(warned('arch: arm32, tags: [gpio]')).toMatchObject({ warnings: [] });
+  });
   test('a job that no worker can take now is a warning', () => {
     const answer = run(one('tags: [mars]'), { fleet: [worker(['docker'])] });
     expect(answer).toMatchObject({

@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { FleetView } from '../../../src/server/api.ts';
 import { WorkerFleet, type Reported } from '../../../src/server/workers/fleet.ts';
 import { FleetBook } from '../../../src/server/workers/fleet-book.ts';
 import { sha256 } from '../../../src/utils/sha256.ts';
-import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
+import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 
 const PI = 'table-pi-token-0123456789';
 let server: TestServer;
@@ -133,11 +133,60 @@ test('a worker that could not start is shown and gets no jobs; its next process 
   expect((await view()).machines).toHaveLength(1);
 });
 
+test('a token ends by itself at its time', async () => {
+  const url = '/api/v1/worker-tokens';
+  const payload = { name: 'board', expiresInMs: 1_000 };
+  const { token } = (
+    await server.app.inject({ method: 'POST', url, headers: bearer(TOKENS.operator), payload })
+  ).json();
+  expect((await tell({}, token)).statusCode).toBe(200);
+  const [listed] = (await server.app.inject({ url, headers: bearer(TOKENS.operator) })).json();
+  vi.setSystemTime(listed.until);
+  try {
+    expect((await tell({}, token)).json()).toMatchObject({ error: { code: 'auth/expired' } });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a copy that waits for the word of the first replaces it no sooner, nor does a worker of another address', async () => {
+  const engine = (address: string) =>
+    ({ id: 'e', address, kind: 'docker', version: '28.0.0', arch: 'arm32' }) as const;
+  const first = { startedAt: 1, engine: engine('unix:///x'), marks: { own: 'a', seen: ['a'], way: '1' } };
+  const copy = { startedAt: 2, engine: engine('unix:///x'), marks: { own: 'b', seen: ['b', 'a'], way: '2' } };
+  expect((await tell({ id: 'davit/h1/arm32/pi/7', ...first })).json()).toEqual({});
+  for (let round = 0; round < 3; round++)
+    expect((await tell({ id: 'davit/h1/arm32/pi/8', ...copy })).json()).toEqual({ undecided: true });
+  expect((await view()).machines).toHaveLength(2);
+  await tell({ id: 'davit/h1/arm32/pi/9', startedAt: 3, engine: engine('ssh://x') });
+  expect((await view()).machines).toHaveLength(3);
+});
+
 test('checks are asked for with the next report', async () => {
   await tell();
   const { since } = (await post('checks', {})).json();
   expect((await tell()).json()).toEqual({ checksSince: since });
   expect((await post('checks', {}, TOKENS.developer)).statusCode).toBe(403);
+});
+
+test('a pipeline that waits says why no worker takes its job', async () => {
+  const waiting = job('test', {
+    phase: 'dispatched',
+    queue: 'tag-gpio',
+    waitingFor: 'queue:tag-gpio',
+    tags: ['gpio'],
+  });
+  server.workflows.open.set('table/1', pipeline('table/1', { jobs: [waiting] }));
+  const noteOf = async (): Promise<unknown> => {
+    await new Promise((resolve) => setTimeout(resolve, 2 * server.deps.limits.statusMs));
+    const url = '/api/v1/pipelines/table/1';
+    return (await server.app.inject({ url, headers: bearer(TOKENS.reader) })).json().jobs[0].waitNote;
+  };
+  expect(await noteOf()).toBe('none is there');
+  await tell();
+  expect(await noteOf()).toBeUndefined();
+  await post('drain', { name: 'table-pi' });
+  expect(await noteOf()).toBe('table-pi is draining');
 });
 
 test('marks stay with the server', async () => {

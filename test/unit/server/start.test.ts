@@ -92,5 +92,15 @@ describe('facts for workers', () => {
     );
     expect(facts.config.registries).toEqual([{ host: '127.0.0.1:5000', insecure: true, default: true }]);
     expect(facts.config.helper_image).toBe('own:1');
+    // By a name for other machines it has a certificate, so nobody speaks plain http to it.
+    const host = 'images.example.com:5443';
+    const shared = factsOf(
+      {
+        ...{ installation: bare, installationId: 'x', registry: host },
+        ownRegistry: { host, key: 'k', ca: 'PEM' },
+      },
+      'u',
+    );
+    expect(shared.config.registries).toEqual([{ host, insecure: false, default: true }]);
   });
 });

@@ -79,6 +79,7 @@ export function fakeTarget(
         : nothing;
     },
     nodes: async () => [],
+    close: async () => {},
     remove: async () => undefined,
   };
   return { target, calls, set: (state: Partial<TargetState>) => (now = { ...now, ...state }) };
