@@ -30,11 +30,12 @@ export class PeriodicChecks {
     return this.#latest;
   }
 
-  /** Those of before `since` (server's clock) are made again. */
+  /** Those of before `since` (server's clock) are made again, and all of them if that clock was set back. */
   ask(since: number | undefined): void {
-    if (since === undefined || since <= this.#asked) return;
+    if (since === undefined || since === this.#asked) return;
+    const setBack = since < this.#asked;
     this.#asked = since;
-    if (this.#latest === undefined || this.#latest.at < since) this.#wake.abort();
+    if (setBack || this.#latest === undefined || this.#latest.at < since) this.#wake.abort();
   }
 
   async stop(): Promise<void> {
