@@ -2,6 +2,8 @@ import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row
 import { SLACK_MS } from './02-kill-script.ts';
 
 const LINES = 60;
+/** The second worker of the engine has to be there before the script ends: the two wait for each other's word first. */
+const SECONDS = 24;
 /**
  * Every process is replaced, one after the other, while a script runs: no attempt is used up, nothing is
  * lost.
@@ -12,7 +14,7 @@ export const rolling: Row = {
   moment: 'script',
   async run(world) {
     const { client, processes, history } = world;
-    const id = await client.start(world.project(9), countFile(LINES, 8));
+    const id = await client.start(world.project(9), countFile(LINES, SECONDS));
     await client.untilLogged(id, 'count', 'line-3\n');
     note(world, 9, `a rolling upgrade under ${id}`);
     const one = world.shape === 'one-process';
