@@ -22,7 +22,6 @@ import type { Machine } from './machine.ts';
 import { INSIDE, type Started } from './space.ts';
 
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
-const SKEW = join(ROOT, 'test', 'faults', 'skew.mjs');
 const READY_MS = 300_000;
 const POLL_MS = 200;
 const PORTS = { server: 8420, temporal: 7233, temporalUi: 8233, registry: 5000 } as const;
@@ -58,8 +57,6 @@ interface How {
   /** What it says when it is ready; a worker keeps a file. */
   ready?: RegExp;
   env?: Readonly<Record<string, string>>;
-  /** Modules that are loaded first. */
-  imports?: readonly string[];
   /** The main file of another davit. */
   main?: string;
   /** It may never come up: it is not waited for, and started again whenever it ends. */
@@ -123,9 +120,8 @@ export class BedDavit {
     return davit;
   }
 
-  /** Its clock is off by the file CLOCK, ms. */
   async startServer(): Promise<void> {
-    await this.#startDavit('server', ['server'], { ready: /server at /, imports: [SKEW] });
+    await this.#startDavit('server', ['server'], { ready: /server at / });
   }
 
   async startTemporal(): Promise<void> {
@@ -157,16 +153,13 @@ export class BedDavit {
 
   /** A process of davit. Resolves when it is ready. */
   async #startDavit(name: string, args: readonly string[], how: How = {}): Promise<Started> {
-    const { ready, env, imports = [], main = MAIN, anyway } = how;
+    const { ready, env, main = MAIN, anyway } = how;
     const readyFile = `${INSIDE}/${name}.ready`;
     await this.head.run('rm', '-f', readyFile);
-    const words = [
-      ...[process.execPath, ...SMALL_HEAP, ...imports.flatMap((one) => ['--import', one]), main, ...args],
-    ];
+    const words = [...[process.execPath, ...SMALL_HEAP, main, ...args]];
     const started = await this.head.space.start(name, anyway ? [...AGAIN, ...words] : words, {
       ...this.#env,
       DAVIT_READY_FILE: readyFile,
-      DAVIT_FAULTS_CLOCK: `${INSIDE}/${name}.clock`,
       ...env,
     });
     this.#running.set(name, started);

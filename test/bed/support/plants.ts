@@ -10,7 +10,7 @@ import { cloneId } from './clone.ts';
 import { openByTls, type Fleet } from './fleet.ts';
 import { HOME } from './installation.ts';
 import { Machine } from './machine.ts';
-import { oldEngine, runtimeWithoutEmulation } from './stand-ins.ts';
+import { engineThatSays, runtimeWithoutEmulation } from './stand-ins.ts';
 import { INSIDE } from './space.ts';
 
 /** Disks with enough for davit: half a GiB and some more. */
@@ -120,7 +120,7 @@ export const PLANTS: readonly Plant[] = [
     what: 'an engine is too old',
     says: /19\.03/,
     async plant(fleet) {
-      const address = await oldEngine(fleet.bed.head, '19.03.15');
+      const address = await engineThatSays(fleet.bed.head, 'old-engine', { version: '19.03.15' });
       return badWorker(() => ['--docker', address])(fleet);
     },
   },
@@ -208,14 +208,10 @@ export const PLANTS: readonly Plant[] = [
     fault: 'clock',
     what: 'a clock is off by ten minutes',
     says: /clock of \w+ is 10 min/,
-    // Last, because workers believe the clock of the server for a while. Namespaces share the clock of the machines, so that of the server is the one that is off.
-    async plant({ davit, bed }) {
-      const set = async (ms: number): Promise<void> => {
-        await bed.head.write(`${INSIDE}/server.clock`, String(ms));
-        await davit.process('server').signal('SIGUSR2');
-      };
-      await set(TEN_MINUTES_MS);
-      return () => set(0);
+    async plant(fleet) {
+      const says = { clockOffsetMs: TEN_MINUTES_MS };
+      const address = await engineThatSays(fleet.bed.head, 'late-engine', says);
+      return badWorker(() => ['--docker', address])(fleet);
     },
   },
 ];

@@ -2,14 +2,22 @@
 import type { Machine } from './machine.ts';
 import { INSIDE } from './space.ts';
 
-const SOCKET = `${INSIDE}/old-engine.sock`;
+export interface SaidOfItself {
+  /** In place of an engine that no package has any more. */
+  version?: string;
+  /** In place of a clock of its own: namespaces share that of the machine. */
+  clockOffsetMs?: number;
+}
 
-/**
- * In place of an engine that no package has any more: the engine of a machine, with another version in what it says of
- * itself. Returns its address.
- */
-export async function oldEngine(machine: Machine, version: string): Promise<string> {
+/** The engine of a machine, with something else in what it says of itself. Returns its address. */
+export async function engineThatSays(
+  machine: Machine,
+  name: string,
+  { version, clockOffsetMs = 0 }: SaidOfItself,
+): Promise<string> {
+  const socket = `${INSIDE}/${name}.sock`;
   const program = `
+    const version = ${JSON.stringify(version ?? '')};
     const { createServer, request } = require('node:http');
     createServer((asked, reply) => {
       const { method, url, headers } = asked;
@@ -21,18 +29,19 @@ export async function oldEngine(machine: Machine, version: string): Promise<stri
         let text = '';
         answer.setEncoding('utf8').on('data', (part) => (text += part)).on('end', () => {
           const said = JSON.parse(text);
-          if (said.Version) said.Version = '${version}';
-          if (said.ServerVersion) said.ServerVersion = '${version}';
-          for (const part of said.Components ?? []) if (part.Name === 'Engine') part.Version = '${version}';
+          if (version && said.Version) said.Version = version;
+          if (version && said.ServerVersion) said.ServerVersion = version;
+          for (const part of said.Components ?? []) if (version && part.Name === 'Engine') part.Version = version;
+          if (said.SystemTime) said.SystemTime = new Date(Date.parse(said.SystemTime) + ${clockOffsetMs}).toISOString();
           reply.writeHead(answer.statusCode, { 'content-type': 'application/json' }).end(JSON.stringify(said));
         });
       });
       out.on('error', () => reply.destroy());
       asked.pipe(out);
-    }).listen('${SOCKET}');`;
-  await machine.run('rm', '-f', SOCKET);
-  await machine.space.start('old-engine', [process.execPath, '-e', program]);
-  return `unix://${SOCKET}`;
+    }).listen('${socket}');`;
+  await machine.run('rm', '-f', socket);
+  await machine.space.start(name, [process.execPath, '-e', program]);
+  return `unix://${socket}`;
 }
 
 const FLAG = `${INSIDE}/no-emulation`;
