@@ -32,6 +32,7 @@ const PURE = [
   'src/utils/untrusted.ts',
   'src/utils/retry.ts',
   'src/utils/shell-quote.ts',
+  'src/utils/size-text.ts',
   'src/utils/tar.ts',
 ];
 /** How failures of streams are handled. */
@@ -201,6 +202,7 @@ export const AREAS: readonly Area[] = [
       'types:src/server/',
       'types:src/adapters/ports.ts',
       'src/compiler/problems.ts',
+      'src/utils/size-text.ts',
       'node:util',
     ],
   },

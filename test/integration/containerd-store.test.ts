@@ -17,7 +17,11 @@ const FILES = [
   'engine-words',
   'docker-build',
   'build.test',
-  'registry',
+  'registry.test',
+  'registry-collection',
+  'registry-jobs',
+  'registry-tokens',
+  'registry-usage',
   'job-script',
   'main-job',
 ];

@@ -7,7 +7,7 @@ import { COUNTERS } from '../../plan/model/records.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { count } from '../options.ts';
 import { plainText } from '../view/terminal-text.ts';
-import { sizeText } from '../view/disk-view.ts';
+import { sizeText } from '../../utils/size-text.ts';
 
 const DAMAGED = 1;
 const MAX_NUMBER = 90_000_000;

@@ -2,6 +2,7 @@
 import type { DiskUsage, ProjectImages, ProjectUsage, ShownImages } from '../../adapters/ports.ts';
 import type { BuildCacheReport, WorkerReport } from '../../plan/model/queues.ts';
 import { table, type Cell } from './table.ts';
+import { sizeText } from '../../utils/size-text.ts';
 
 export interface DiskView {
   usage: DiskUsage;
@@ -85,16 +86,4 @@ function buildCacheText(workers: DiskView['workers']): string {
     ];
   });
   return lines.join('');
-}
-
-const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
-
-export function sizeText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1_000 && unit < UNITS.length - 1) {
-    value /= 1_000;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit] ?? ''}`;
 }

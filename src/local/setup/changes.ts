@@ -21,16 +21,3 @@ export function changesText(changes: readonly Change[]): string {
     })
     .join('');
 }
-
-const UNITS = ['B', 'kB', 'MB', 'GB'] as const;
-
-/** `64 MB`, in the units that package managers use. */
-export function sizeText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1_000 && unit < UNITS.length - 1) {
-    value /= 1_000;
-    unit += 1;
-  }
-  return `${value < 10 && unit > 0 ? value.toFixed(1) : value.toFixed(0)} ${UNITS[unit] ?? ''}`;
-}

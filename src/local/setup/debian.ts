@@ -4,7 +4,8 @@ import { userInfo } from 'node:os';
 import { outputTail, runCommand } from '../process/exec.ts';
 import type { Settings } from '../../config.ts';
 import type { Progress } from '../process/progress.ts';
-import { type Change, sizeText } from './changes.ts';
+import type { Change } from './changes.ts';
+import { sizeText } from '../../utils/size-text.ts';
 import { recordInstalled } from './install-record.ts';
 
 export const isRoot = (): boolean => process.platform === 'linux' && userInfo().uid === 0;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { changesText, sizeText } from '../../../src/local/setup/changes.ts';
+import { changesText } from '../../../src/local/setup/changes.ts';
+import { sizeText } from '../../../src/utils/size-text.ts';
 import { aptSize } from '../../../src/local/setup/debian.ts';
 import { swarmObstacle } from '../../../src/local/setup/swarm.ts';
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { diskText, sizeText, type DiskView } from '../../../../src/cli/view/disk-view.ts';
+import { sizeText } from '../../../../src/utils/size-text.ts';
+import { diskText, type DiskView } from '../../../../src/cli/view/disk-view.ts';
 
 const stored = { project: 'shop', logs: 1, sources: 20, artifacts: 300, caches: 4_000, others: 50_000 };
 const pushed = { project: 'shop', images: 600_000, pipelines: 100_000, caches: 7_000_000, bytes: 7_500_000 };
@@ -36,14 +37,14 @@ test('each project with what it has where, the largest first, and its total with
     '1 B',
     '20 B',
     '300 B',
-    '4.0 KB',
-    '50 KB',
-    '700 KB',
+    '4.0 kB',
+    '50 kB',
+    '700 kB',
     '7.0 MB',
     '7.6 MB',
   ]);
   expect(lines.slice(3, -1)).toEqual([
-    'Named by no ended pipeline: 70 B. The next collection removes 8.0 KB.',
+    'Named by no ended pipeline: 70 B. The next collection removes 8.0 kB.',
     'Images and layers at r:5000: 10 MB, 6.5 MB less than the sum: projects share layers.',
     "Images at ghcr.io are not counted: a registry that is not davit's does not say what is davit's.",
   ]);
@@ -67,8 +68,8 @@ test('the build cache of each engine once, with its bound', () => {
     worker('c', { ...known, maxBytes: 10_000 }),
   ];
   expect(diskText(view({ workers }), false).match(/^Build cache of .*$/gm)).toEqual([
-    'Build cache of host a: 9.0 KB, 5.0 KB of it unused; no bound.',
-    'Build cache of host c: 9.0 KB, 5.0 KB of it unused; at most 10 KB.',
+    'Build cache of host a: 9.0 kB, 5.0 kB of it unused; no bound.',
+    'Build cache of host c: 9.0 kB, 5.0 kB of it unused; at most 10 kB.',
   ]);
 });
 
@@ -76,8 +77,8 @@ test('sizes are short', () => {
   expect([0, 999, 1_000, 12_345, 5e9, 7e15].map(sizeText)).toEqual([
     '0 B',
     '999 B',
-    '1.0 KB',
-    '12 KB',
+    '1.0 kB',
+    '12 kB',
     '5.0 GB',
     '7000 TB',
   ]);
