@@ -129,10 +129,19 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   });
 }
 
+/** A user of a container may have no account, and so no folder: then nothing of his is found there. */
+function userFolder(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/nonexistent';
+  }
+}
+
 const engineSources = (env: NodeJS.ProcessEnv): EngineSources => ({
   context: env.DOCKER_CONTEXT || undefined,
-  dockerFolder: env.DOCKER_CONFIG || join(homedir(), '.docker'),
-  userFolder: homedir(),
+  dockerFolder: env.DOCKER_CONFIG || join(userFolder(), '.docker'),
+  userFolder: userFolder(),
   runtimeFolder: env.XDG_RUNTIME_DIR || undefined,
   tempFolder: tmpdir(),
 });
