@@ -1,9 +1,10 @@
+import type * as os from 'node:os';
 import { expect, test, vi } from 'vitest';
 import { readSettings } from '../../src/config.ts';
 
 // As for a user of a container who has no account.
 vi.mock('node:os', async (original) => ({
-  ...(await original<typeof import('node:os')>()),
+  ...(await original<typeof os>()),
   homedir: (): string => {
     throw new Error('uv_os_homedir returned ENOENT');
   },
