@@ -5,7 +5,7 @@
  * the given order.
  */
 import { DavitError } from '../../errors.ts';
-import { isDigest, type Digest } from '../../plan/model/ids.ts';
+import type { Digest } from '../../plan/model/ids.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import type { Registry } from '../ports.ts';
 import { putArchive } from './archive.ts';
@@ -21,6 +21,7 @@ import {
   indexEntries,
   isIndex,
 } from './manifest.ts';
+import { manifestPath, readManifest } from './read-manifest.ts';
 import { parseImageName } from '../../match/image-name.ts';
 
 export type { RegistryOptions } from './http.ts';
@@ -36,7 +37,7 @@ export function registryClient(options: RegistryOptions): Registry {
       await http.ask({ method: 'GET', path: '', what: `reach the registry ${host}`, once: true });
     },
     async manifest(repository, reference) {
-      const found = await read(http, repository, reference);
+      const found = await readManifest(http, repository, reference);
       return found && describeManifest(found.body, found.contentType);
     },
     async has(repository, reference) {
@@ -52,7 +53,7 @@ export function registryClient(options: RegistryOptions): Registry {
       return status !== 404;
     },
     async index(repository, reference) {
-      const found = await read(http, repository, reference);
+      const found = await readManifest(http, repository, reference);
       if (!found) return undefined;
       const { digest, mediaType } = describeManifest(found.body, found.contentType);
       return isIndex(mediaType) ? { digest, entries: indexEntries(found.body) } : undefined;
@@ -72,7 +73,7 @@ export function registryClient(options: RegistryOptions): Registry {
       });
     },
     async imageSize(repository, digest) {
-      const found = await read(http, repository, digest);
+      const found = await readManifest(http, repository, digest);
       if (!found) throw missing(host, repository, digest);
       return contentBytes(found.body);
     },
@@ -84,7 +85,7 @@ const between = (http: RegistryHttp, from: string, to: string): Copy => ({
   from,
   to,
   async read(digest) {
-    const found = await read(http, from, digest);
+    const found = await readManifest(http, from, digest);
     if (!found) throw missing(http.host, from, `The image ${digest}`);
     return { body: found.body, mediaType: describeManifest(found.body, found.contentType).mediaType };
   },
@@ -99,41 +100,14 @@ const between = (http: RegistryHttp, from: string, to: string): Copy => ({
     }),
 });
 
-/** Validated, so that the path contains nothing but a name. */
-function manifestPath(repository: string, reference: string): string {
-  parseImageName(`x.invalid/${repository}${isDigest(reference) ? '@' : ':'}${reference}`);
-  return `${repository}/manifests/${reference}`;
-}
-
 const missing = (host: string, repository: string, what: string): DavitError =>
   new DavitError('registry/missing-manifest', `${what} is not in ${host}/${repository}.`);
-
-async function read(
-  http: RegistryHttp,
-  repository: string,
-  reference: string,
-): Promise<{ body: Buffer; contentType: string } | undefined> {
-  const answer = await http.ask({
-    method: 'GET',
-    path: manifestPath(repository, reference),
-    scope: `repository:${repository}:pull`,
-    headers: { accept: ACCEPT },
-    what: `read ${repository} ${reference}`,
-  });
-  if (answer.status === 404) return undefined;
-  if (isDigest(reference) && digestOf(answer.body) !== reference)
-    throw new DavitError(
-      'registry/failed',
-      `The registry ${http.host} returned other bytes for ${repository}@${reference}.`,
-    );
-  return answer;
-}
 
 async function putIndex(http: RegistryHttp, write: Parameters<Registry['putIndex']>): Promise<Digest> {
   const [repository, wanted, tags, annotations] = write;
   const entries = await Promise.all(
     wanted.map(async ({ digest, platform }) => {
-      const found = await read(http, repository, digest);
+      const found = await readManifest(http, repository, digest);
       if (!found) throw missing(http.host, repository, `The image for ${platformText(platform)} (${digest})`);
       return { manifest: describeManifest(found.body, found.contentType), platform };
     }),
@@ -150,7 +124,8 @@ async function putIndex(http: RegistryHttp, write: Parameters<Registry['putIndex
       what: `write the index ${repository} ${reference}`,
     });
   await accepted(http, put(digest), repository);
-  if (!(await read(http, repository, digest))) throw missing(http.host, repository, `The index ${digest}`);
+  if (!(await readManifest(http, repository, digest)))
+    throw missing(http.host, repository, `The index ${digest}`);
   for (const tag of tags) await accepted(http, put(tag), repository);
   return digest;
 }

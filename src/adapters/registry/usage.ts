@@ -11,7 +11,8 @@ import { FORKS } from '../../match/image-permission.ts';
 import { RESERVED } from '../../match/project-repositories.ts';
 import type { ImageKind, ImageUsage, ProjectImages, TaggedImage } from '../ports.ts';
 import type { RegistryHttp } from './http.ts';
-import { ACCEPT, describeManifest, isIndex, partsOf, type Part } from './manifest.ts';
+import { describeManifest, isIndex, partsOf, type Part } from './manifest.ts';
+import { manifestPath, readManifest } from './read-manifest.ts';
 
 const PAGE = 500;
 const AT_ONCE = 4;
@@ -109,7 +110,7 @@ async function* contentOf(
   for (let reference = open.shift(); reference !== undefined; reference = open.shift()) {
     if (seen.has(reference) || !mayRead()) continue;
     seen.add(reference);
-    const body = await manifestOf(http, repository, reference);
+    const body = await readManifest(http, repository, reference);
     if (!body) continue; // removed meanwhile
     const { digest, mediaType, sizeBytes } = describeManifest(body.body, body.contentType);
     if (seen.has(digest) && digest !== reference) continue;
@@ -120,26 +121,11 @@ async function* contentOf(
   }
 }
 
-export async function manifestOf(
-  http: RegistryHttp,
-  repository: string,
-  reference: string,
-): Promise<{ body: Buffer; contentType: string } | undefined> {
-  const answer = await http.ask({
-    method: 'GET',
-    path: `${repository}/manifests/${reference}`,
-    scope: `repository:${repository}:pull`,
-    headers: { accept: ACCEPT },
-    what: `read ${repository} ${reference}`,
-  });
-  return answer.status === 404 ? undefined : answer;
-}
-
 /** What each tag leads to. */
 export async function taggedImages(http: RegistryHttp, repository: string): Promise<TaggedImage[]> {
   const found: TaggedImage[] = [];
   for (const tag of await tagsOf(http, repository)) {
-    const manifest = await manifestOf(http, repository, tag);
+    const manifest = await readManifest(http, repository, tag);
     if (!manifest) {
       found.push({ tag, lists: [] });
       continue;
@@ -154,7 +140,7 @@ export async function taggedImages(http: RegistryHttp, repository: string): Prom
 export async function removeImage(http: RegistryHttp, repository: string, digest: string): Promise<void> {
   await http.ask({
     method: 'DELETE',
-    path: `${repository}/manifests/${digest}`,
+    path: manifestPath(repository, digest),
     scope: `repository:${repository}:delete`,
     what: `remove ${repository}@${digest}`,
   });
