@@ -3,6 +3,7 @@ import type { RecordStore } from '../../adapters/ports.ts';
 import type { SeenWorker } from '../../plan/model/fleet.ts';
 import { FLEET_RECORD } from '../../plan/model/records.ts';
 import type { HolderBook } from './host-ids.ts';
+import { OwnRecord } from './own-record.ts';
 
 const MAX_MACHINES = 5_000;
 /** A machine that goes without a word was seen at most so long before what the record says. */
@@ -20,41 +21,39 @@ interface Document {
 }
 
 export class FleetBook implements HolderBook {
-  readonly #records: RecordStore;
-  #document: Document;
+  readonly #record: OwnRecord<Document>;
   /** By name, since the last write. */
   readonly #seen = new Map<string, SeenWorker>();
-  #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(records: RecordStore, document: Document) {
-    this.#records = records;
-    this.#document = document;
+  private constructor(record: OwnRecord<Document>) {
+    this.#record = record;
   }
 
   static async open(records: RecordStore): Promise<FleetBook> {
-    const known = await records.get<Partial<Document>>(FLEET_RECORD);
-    return new FleetBook(records, { drained: {}, seen: {}, holders: {}, ...known });
+    return new FleetBook(
+      await OwnRecord.open<Document>(records, FLEET_RECORD, { drained: {}, seen: {}, holders: {} }),
+    );
   }
 
   drainedSince = (name: string): number | undefined =>
-    Object.hasOwn(this.#document.drained, name) ? this.#document.drained[name]?.at : undefined;
+    Object.hasOwn(this.#record.value.drained, name) ? this.#record.value.drained[name]?.at : undefined;
 
   async drain(name: string, by: string | undefined): Promise<void> {
-    await this.#change(({ drained, ...rest }) => {
+    await this.#record.change(({ drained, ...rest }) => {
       const { [name]: _, ...others } = drained;
       return { ...rest, drained: by === undefined ? others : { ...others, [name]: { by, at: Date.now() } } };
     });
   }
 
   seen(): SeenWorker[] {
-    return Object.values({ ...this.#document.seen, ...Object.fromEntries(this.#seen) });
+    return Object.values({ ...this.#record.value.seen, ...Object.fromEntries(this.#seen) });
   }
 
   /** Written at once for a new machine, and now and then for others. */
   async see(worker: SeenWorker): Promise<void> {
     this.#seen.set(worker.name, worker);
-    const known = Object.hasOwn(this.#document.seen, worker.name)
-      ? this.#document.seen[worker.name]
+    const known = Object.hasOwn(this.#record.value.seen, worker.name)
+      ? this.#record.value.seen[worker.name]
       : undefined;
     if (known && worker.seenAt - known.seenAt < SEEN_EVERY_MS) return;
     await this.flush();
@@ -62,7 +61,7 @@ export class FleetBook implements HolderBook {
 
   async flush(): Promise<void> {
     if (this.#seen.size === 0) return;
-    await this.#change(({ seen, ...rest }) => {
+    await this.#record.change(({ seen, ...rest }) => {
       const all = { ...seen, ...Object.fromEntries(this.#seen) };
       this.#seen.clear();
       return { ...rest, seen: newest(all, (one) => one.seenAt) };
@@ -71,7 +70,7 @@ export class FleetBook implements HolderBook {
 
   async forget(name: string): Promise<void> {
     this.#seen.delete(name);
-    await this.#change(({ seen, drained, ...rest }) => {
+    await this.#record.change(({ seen, drained, ...rest }) => {
       const { [name]: _seen, ...otherSeen } = seen;
       const { [name]: _drained, ...otherDrained } = drained;
       return { ...rest, seen: otherSeen, drained: otherDrained };
@@ -79,23 +78,13 @@ export class FleetBook implements HolderBook {
   }
 
   holderOf = (hostId: string): Holder | undefined =>
-    Object.hasOwn(this.#document.holders, hostId) ? this.#document.holders[hostId] : undefined;
+    Object.hasOwn(this.#record.value.holders, hostId) ? this.#record.value.holders[hostId] : undefined;
 
   async keep(hostId: string, holder: { mark: string; hostName: string }): Promise<void> {
-    await this.#change(({ holders, ...rest }) => ({
+    await this.#record.change(({ holders, ...rest }) => ({
       ...rest,
       holders: newest({ ...holders, [hostId]: { ...holder, at: Date.now() } }, (one) => one.at),
     }));
-  }
-
-  async #change(change: (document: Document) => Document): Promise<void> {
-    const done = this.#last.then(async () => {
-      const next = change(this.#document);
-      await this.#records.put(FLEET_RECORD, next);
-      this.#document = next;
-    });
-    this.#last = done.catch(() => undefined); // the caller hears of it
-    return done;
   }
 }
 

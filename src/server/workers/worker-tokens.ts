@@ -9,6 +9,7 @@ import type { WorkerScope } from '../../match/worker-scope.ts';
 import { WORKER_TOKENS_RECORD } from '../../plan/model/records.ts';
 import { sha256 } from '../../utils/sha256.ts';
 import { tokenIdOf } from '../auth.ts';
+import { OwnRecord } from './own-record.ts';
 
 /** The name of the token that workers of earlier versions share. */
 export const SHARED_TOKEN = 'shared';
@@ -33,26 +34,22 @@ interface Document {
 export interface WantedToken extends Omit<WorkerToken, 'token_sha256' | 'by' | 'at'> {}
 
 export class WorkerTokens {
-  readonly #records: RecordStore;
-  #document: Document;
-  /** Changes are made one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #record: OwnRecord<Document>;
 
-  private constructor(records: RecordStore, document: Document) {
-    this.#records = records;
-    this.#document = document;
+  private constructor(record: OwnRecord<Document>) {
+    this.#record = record;
   }
 
   static async open(records: RecordStore): Promise<WorkerTokens> {
-    return new WorkerTokens(records, (await records.get<Document>(WORKER_TOKENS_RECORD)) ?? { tokens: [] });
+    return new WorkerTokens(await OwnRecord.open<Document>(records, WORKER_TOKENS_RECORD, { tokens: [] }));
   }
 
   list(): readonly WorkerToken[] {
-    return this.#document.tokens;
+    return this.#record.value.tokens;
   }
 
   get sharedOff(): boolean {
-    return this.#document.sharedOff !== undefined;
+    return this.#record.value.sharedOff !== undefined;
   }
 
   /** The token itself is returned once and kept nowhere. A name may have several, so that one replaces another. */
@@ -64,7 +61,7 @@ export class WorkerTokens {
       );
     const token = randomBytes(32).toString('hex');
     const made: WorkerToken = { ...wanted, token_sha256: sha256(token), by, at: Date.now() };
-    await this.#change(({ tokens, ...rest }) => {
+    await this.#record.change(({ tokens, ...rest }) => {
       if (tokens.length >= MAX_TOKENS)
         throw new DavitError(
           'usage/invalid',
@@ -79,23 +76,16 @@ export class WorkerTokens {
   async revoke(name: string, id: string | undefined, by: string): Promise<number> {
     const goes = (one: WorkerToken): boolean =>
       one.name === name && (id === undefined || tokenIdOf(one.token_sha256) === id);
-    const count = this.#document.tokens.filter(goes).length;
+    const count = this.#record.value.tokens.filter(goes).length;
     if (name === SHARED_TOKEN) {
-      await this.#change((document) => ({ ...document, sharedOff: { by, at: Date.now() } }));
+      await this.#record.change((document) => ({ ...document, sharedOff: { by, at: Date.now() } }));
       return 1;
     }
     if (count > 0)
-      await this.#change(({ tokens, ...rest }) => ({ ...rest, tokens: tokens.filter((one) => !goes(one)) }));
+      await this.#record.change(({ tokens, ...rest }) => ({
+        ...rest,
+        tokens: tokens.filter((one) => !goes(one)),
+      }));
     return count;
-  }
-
-  async #change(change: (document: Document) => Document): Promise<void> {
-    const done = this.#last.then(async () => {
-      const next = change(this.#document);
-      await this.#records.put(WORKER_TOKENS_RECORD, next);
-      this.#document = next;
-    });
-    this.#last = done.catch(() => undefined); // the caller hears of it
-    return done;
   }
 }
