@@ -9,10 +9,11 @@
  *  TEMP-3 A process that exits by itself leaves none, even if it exits in the middle of something.
  */
 import { readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DavitError } from '../errors.ts';
+import { namesIn } from './names-in.ts';
 
 const NAME = /^davit-([a-z]+)-([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}$/;
 /** The names of davit 0.1: their owner is unknown. */
@@ -124,15 +125,6 @@ function space(): number {
     return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);
   } catch {
     return 0; // this system has no PID namespaces
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
   }
 }
 

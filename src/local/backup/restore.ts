@@ -8,7 +8,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -18,6 +18,7 @@ import { takeFolder } from '../../adapters/disk/owner.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { messageOf } from '../../utils/message.ts';
+import { namesIn } from '../../adapters/names-in.ts';
 import { lockOwner } from '../process/lock.ts';
 import { temporalDatabase } from '../setup/temporal-database.ts';
 import { hashing } from './backup.ts';
@@ -110,16 +111,6 @@ async function assertDown(home: string): Promise<void> {
     throw new DavitError('local/already-up', `davit is running for ${home}.`, {
       hint: 'Stop it with `davit down`, and move its folder away.',
     });
-}
-
-/** Empty if there is no such folder. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 type Found = ReadonlyMap<string, BackupEntry>;
