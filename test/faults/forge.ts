@@ -2,7 +2,8 @@
 import { freePort } from '../support/port.ts';
 import { StatusForge } from '../support/status-forge.ts';
 import type { Border } from './border.ts';
-import { httpProxy, type Proxy } from './http-proxy.ts';
+import { httpProxy } from './http-proxy.ts';
+import type { Proxy } from './listening.ts';
 
 export class WorldForge extends StatusForge {
   /** Through the border. */

@@ -13,7 +13,7 @@ import {
 } from 'node:http2';
 import { buffer } from 'node:stream/consumers';
 import type { Border, Crossing } from './border.ts';
-import type { Proxy } from './http-proxy.ts';
+import { listening, type Proxy } from './listening.ts';
 
 const SETTINGS = {
   maxConcurrentStreams: 10_000,
@@ -52,18 +52,7 @@ export async function grpcProxy(border: Border, port: number, upstream: { port: 
   border.destroyAll = () => {
     for (const session of ups.keys()) session.destroy();
   };
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  return {
-    border,
-    close: () => {
-      border.open();
-      border.destroyAll();
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
+  return listening(border, server, { port, host: '127.0.0.1' });
 }
 
 async function cross(

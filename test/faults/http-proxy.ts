@@ -5,12 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Duplex } from 'node:stream';
 import type { Border, Crossing } from './border.ts';
+import { listening, type Proxy, throughBorder } from './listening.ts';
 
 export type Place = { socketPath: string } | { host: string; port: number };
-export interface Proxy {
-  border: Border;
-  close(): Promise<void>;
-}
 
 export async function httpProxy(border: Border, listen: Place, upstream: Place): Promise<Proxy> {
   const sockets = new Set<Socket>();
@@ -32,19 +29,7 @@ export async function httpProxy(border: Border, listen: Place, upstream: Place):
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
   server.headersTimeout = 0;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    if ('socketPath' in listen) server.listen(listen.socketPath, resolve);
-    else server.listen(listen.port, listen.host, resolve);
-  });
-  return {
-    border,
-    close: () => {
-      border.open();
-      border.destroyAll();
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
+  return listening(border, server, 'socketPath' in listen ? { path: listen.socketPath } : listen);
 }
 
 /** How long a sender may go on after an early response. */
@@ -122,16 +107,7 @@ async function reply(
   const { connection: _connection, ...headers } = answer.headers;
   response.writeHead(answer.statusCode ?? 502, headers);
   response.flushHeaders();
-  await pipeline(
-    answer,
-    async function* (chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        await border.passable();
-        yield chunk;
-      }
-    },
-    response,
-  );
+  await pipeline(answer, throughBorder(border), response);
 }
 
 function takeOver(

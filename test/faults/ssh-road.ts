@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { freePort } from '../support/port.ts';
 import type { Border } from './border.ts';
 import type { OwnEngine } from './engine.ts';
-import type { Proxy } from './http-proxy.ts';
+import { listening, type Proxy, throughBorder } from './listening.ts';
 
 const USER = 'root';
 const SSH_PORT = 22;
@@ -134,17 +134,7 @@ function sshClient(home: string, roads: readonly SshRoad[]): { path: string; aut
 
 async function byteProxy(border: Border, port: number, socketPath: string): Promise<Proxy> {
   const sockets = new Set<Socket>();
-  const pass = (from: Socket, to: Socket): Promise<void> =>
-    pipeline(
-      from,
-      async function* (chunks: AsyncIterable<Buffer>) {
-        for await (const chunk of chunks) {
-          await border.passable();
-          yield chunk;
-        }
-      },
-      to,
-    );
+  const pass = (from: Socket, to: Socket): Promise<void> => pipeline(from, throughBorder(border), to);
   const server = createServer((socket) => {
     if (border.state === 'cut') return void socket.destroy();
     const other = connect(socketPath);
@@ -162,15 +152,5 @@ async function byteProxy(border: Border, port: number, socketPath: string): Prom
   border.destroyAll = () => {
     for (const socket of sockets) socket.destroy();
   };
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve);
-  });
-  return {
-    border,
-    close: () => {
-      border.open();
-      border.destroyAll();
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
+  return listening(border, server, { port, host: '127.0.0.1' });
 }

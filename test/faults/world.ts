@@ -18,7 +18,8 @@ import { makeRepository, moveHead } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
 import { healAll, healLane } from './heal.ts';
 import { History, randomOf, type Random } from './history.ts';
-import { httpProxy, type Proxy } from './http-proxy.ts';
+import { httpProxy } from './http-proxy.ts';
+import type { Proxy } from './listening.ts';
 import { pushImage } from './image.ts';
 import {
   argumentsOf,

@@ -6,16 +6,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rotateKeyFile } from '../../../src/adapters/keys/key-ring.ts';
 import type { World } from '../world.ts';
-import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
+import { countFile, expectThat, expectWhole, jobOf, MANUAL_GO, note, type Row } from './row.ts';
 
 const LINES = 60;
 const MACHINE = 'rotated';
-const GATE = `go:
-  stage: deploy
-  script: [exit 0]
-  when: manual
-  gate: { expires_in: 5 min }
-`;
 
 export const rotation: Row = {
   row: 39,
@@ -31,7 +25,7 @@ export const rotation: Row = {
       processes.arch.withEnv({ DAVIT_WORKER_TOKEN_FILE: file });
       await processes.arch.end('SIGKILL');
       await processes.arch.start();
-      const id = await client.start(world.project(39), countFile(LINES, 12, GATE));
+      const id = await client.start(world.project(39), countFile(LINES, 12, MANUAL_GO));
       await client.untilLogged(id, 'count', 'line-3\n');
       note(world, 39, `the key is rotated under ${id}`);
       rotate(world);

@@ -6,16 +6,10 @@ import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
 import { type PartName, PARTS } from '../parts.ts';
 import type { World } from '../world.ts';
 import { replayAll } from './36-replay.ts';
-import { countFile, deployFile, expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
+import { countFile, deployFile, expectThat, expectWhole, jobOf, MANUAL_GO, note, type Row } from './row.ts';
 
 const LINES = 60;
 const SECONDS = 30;
-const GATE = `go:
-  stage: deploy
-  script: [exit 0]
-  when: manual
-  gate: { expires_in: 5 min }
-`;
 
 export const upgrade: Row = {
   row: 41,
@@ -33,9 +27,9 @@ export const upgrade: Row = {
     const sent = await delivery();
     await client.verdict(await client.pipelineOf('hook', String(sent.body.key)));
 
-    const open = await client.start(world.project(41), countFile(5, 1, GATE));
+    const open = await client.start(world.project(41), countFile(5, 1, MANUAL_GO));
     await client.when(open, 'at its gate', atGate);
-    const running = await client.start(world.project(41), countFile(LINES, SECONDS, GATE));
+    const running = await client.start(world.project(41), countFile(LINES, SECONDS, MANUAL_GO));
     await client.untilLogged(running, 'count', 'line-3\n');
 
     const between: string[] = [];

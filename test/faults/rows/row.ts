@@ -63,6 +63,12 @@ ${more}  deploy:
 /** Longer than Temporal is down in any profile. */
 export const GATED = '  when: manual\n  gate: { expires_in: 5 min }\n';
 
+/** A second stage that a person starts. */
+export const MANUAL_GO = `go:
+  stage: deploy
+  script: [exit 0]
+${GATED}`;
+
 export const expectThat = (holds: boolean, text: string, about?: unknown): void => {
   if (!holds) throw new Break(about === undefined ? text : `${text}: ${JSON.stringify(about)}`);
 };

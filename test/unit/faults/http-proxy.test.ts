@@ -8,7 +8,8 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { dockerEngine } from '../../../src/adapters/docker/index.ts';
 import { Border } from '../../faults/border.ts';
-import { httpProxy, type Proxy } from '../../faults/http-proxy.ts';
+import { httpProxy } from '../../faults/http-proxy.ts';
+import type { Proxy } from '../../faults/listening.ts';
 
 const BODY = JSON.stringify({ message: 'write /builds/big: no space left on device' });
 const RESPONSE = `HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;

@@ -16,17 +16,7 @@ import {
 import type { ProjectMemory } from '../../../../src/plan/model/project-memory.ts';
 import type { Trigger } from '../../../../src/plan/model/trigger.ts';
 import { triggerOf } from '../../../support/plans.ts';
-
-const push = (sha: string, before: string, delivery: string) =>
-  triggerOf('p', { key: `push:main:${before}:${sha}`, sha, before, deliveryId: delivery });
-function started(...triggers: ReturnType<typeof push>[]): ProjectMemory {
-  const memory = emptyMemory();
-  triggers.forEach((trigger, at) => {
-    rememberKey(memory, { key: trigger.key, state: 'started', pipeline: `p/${at + 1}` }, trigger.deliveryId);
-    rememberHead(memory, trigger, `p/${at + 1}`);
-  });
-  return memory;
-}
+import { pushOf as push, startedBy as started } from '../../../support/project-memory.ts';
 
 describe('a deleted ref', () => {
   const main = { refKind: 'branch' as const, ref: 'main' };

@@ -6,25 +6,14 @@ import {
   isWanted,
   knownTrigger,
   deliveryWaits,
-  rememberHead,
   rememberKey,
   rememberLate,
   superseded,
   waitingSince,
 } from '../../../../src/plan/policy/memory.ts';
-import type { ProjectMemory, RunningPipeline } from '../../../../src/plan/model/project-memory.ts';
+import type { RunningPipeline } from '../../../../src/plan/model/project-memory.ts';
 import { triggerOf } from '../../../support/plans.ts';
-
-const push = (sha: string, before: string, delivery: string) =>
-  triggerOf('p', { key: `push:main:${before}:${sha}`, sha, before, deliveryId: delivery });
-function started(...triggers: ReturnType<typeof push>[]): ProjectMemory {
-  const memory = emptyMemory();
-  triggers.forEach((trigger, at) => {
-    rememberKey(memory, { key: trigger.key, state: 'started', pipeline: `p/${at + 1}` }, trigger.deliveryId);
-    rememberHead(memory, trigger, `p/${at + 1}`);
-  });
-  return memory;
-}
+import { pushOf as push, startedBy as started } from '../../../support/project-memory.ts';
 
 describe('an event', () => {
   test('is new once', () => {
