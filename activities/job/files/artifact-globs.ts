@@ -35,9 +35,10 @@ export function selectFiles(
   const patterns = written.filter((path) => !refused.includes(path));
   const own = patterns.map((path) => patternIn(projectDir, path) ?? '');
   const globs = own.map(globOf);
+  // Always matched as a pattern, so `a\,b` is `a,b`; a path to select is looked up by name if it has no wildcard.
   const excluded = exclude.flatMap((path) => {
-    const glob = globOf(patternIn(projectDir, path) ?? '');
-    return path !== '' && glob ? [glob] : [];
+    const glob = path === '' ? undefined : doublestar(patternIn(projectDir, path) ?? '');
+    return glob ? [glob] : [];
   });
   const excludes = (path: string): boolean => excluded.some((glob) => glob.matches(path, true));
   return {

@@ -171,6 +171,16 @@ test('files of another repository inside of the project are not untracked files'
   expect(entries.map(({ header }) => header.name)).toEqual(['vendor/', 'vendor/y.c']);
 });
 
+test('an excluded path may have escaped characters without a wildcard', async () => {
+  const tree = new FileTree();
+  for (const path of ['out/a,b', 'out/c'])
+    tree.put(posix.join(PROJECT, path), { kind: 'file', text: path, mode: 0o644, uid: 0 });
+  for (const exclude of ['out/a\\,b', 'out/\\a,b']) {
+    const { entries } = await collected(tree, { paths: ['out'], exclude: [exclude] });
+    expect(entries.map(({ header }) => header.name)).toEqual(['out/', 'out/c']);
+  }
+});
+
 test('a pattern that is not valid is told', async () => {
   const { warnings } = await collected(new FileTree(), { paths: ['a[', '{b'], exclude: [] });
   expect(warnings.join('\n')).toMatch(/a\[ is not a valid pattern[^]*\{b is not a valid pattern/);
