@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OwnEngine } from '../engine.ts';
-import { empty, fill, fillerOf } from '../fill.ts';
+import { empty, fill, fillerOf, keepFull } from '../fill.ts';
 import type { World } from '../world.ts';
 import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
 
@@ -61,7 +61,11 @@ async function onBoard(world: World, board: OwnEngine): Promise<number[]> {
   fill(board.data);
   note(world, 26, 'no byte is free, and nothing can go');
   const files = { Dockerfile: 'FROM scratch\nCOPY README.md /\n' };
-  const stuck = await client.verdict(await client.start(world.project(26), HELLO + BUILD, { files }));
+  const release = keepFull(board.data);
+  const stuck = await client
+    .start(world.project(26), HELLO + BUILD, { files })
+    .then((started) => client.verdict(started))
+    .finally(release);
   for (const { result, attempt } of stuck.jobs) told(result, 2, attempt);
 
   fill(board.data, 8 * MIB);
