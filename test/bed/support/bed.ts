@@ -37,9 +37,12 @@ export interface BedOptions {
   bare?: boolean;
   /** Small disks in memory: folders inside, and their sizes in the format of mount(8), by machine. */
   disks?: Readonly<Record<string, { folder: string; size: string }>>;
+  /** The data folder of an engine outside of the bed, by machine. */
+  data?: Readonly<Record<string, string>>;
 }
 
-export async function startBed({ machines: names, disks = {}, bare = false }: BedOptions): Promise<Bed> {
+export async function startBed(options: BedOptions): Promise<Bed> {
+  const { machines: names, disks = {}, data = {}, bare = false } = options;
   const folder = await tempFolder('bed');
   const ends: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
@@ -56,6 +59,9 @@ export async function startBed({ machines: names, disks = {}, bare = false }: Be
       const setUp = disk
         ? [`mkdir -p ${disk.folder}`, `mount -t tmpfs -o size=${disk.size} tmpfs ${disk.folder}`]
         : [];
+      const from = data[name];
+      if (from !== undefined)
+        setUp.push(`mkdir -p ${Machine.engineFolder}`, `mount --bind ${from} ${Machine.engineFolder}`);
       const space = await startSpace({ name, folder: join(folder, name), setUp });
       ends.push(() => space.end());
       machines.push(new Machine(space, await lan.plug(space)));
